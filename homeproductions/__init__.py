@@ -1,0 +1,3 @@
+"""Ticketing back end of Home Productions."""
+
+__version__ = "4.0.0"

@@ -1,0 +1,76 @@
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from homeproductions import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = {"DATABASE_URL": "postgresql:///x", "JWT_SECRET": "a" * 32, "JWT_REFRESH_SECRET": "b" * 32}
+
+
+def test_complete_environment_is_read_and_empty_counts_as_unset():
+    env = environment.load({**GOOD, "PORT": " ", "LOG_LEVEL": "debug"})
+
+    assert (env.int("PORT", 8080), env.str("LOG_LEVEL")) == (8080, "debug")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"DATABASE_URL": ""}, ["DATABASE_URL is missing"]),
+        ({"JWT_SECRET": "short"}, ["JWT_SECRET is too short"]),
+        ({"JWT_REFRESH_SECRET": "a" * 32}, ["must be different"]),
+        ({"SECRET_KEY": "short"}, ["SECRET_KEY is too short"]),
+        ({"TICKET_KEY": "short"}, ["TICKET_KEY is too short"]),
+        (
+            {"DATABASE_URL": "", "JWT_SECRET": "", "JWT_REFRESH_SECRET": "x"},
+            ["DATABASE_URL is missing", "JWT_SECRET is missing", "JWT_REFRESH_SECRET is too short"],
+        ),
+    ],
+    ids=str,
+)
+def test_all_faults_are_named_at_once(change, named):
+    with pytest.raises(ImproperlyConfigured) as stop:
+        environment.load({**GOOD, **change})
+
+    assert all(text in str(stop.value) for text in named)
+    assert str(stop.value).count("\n") == len(named)
+
+
+@pytest.mark.parametrize(
+    "command", [["manage.py", "check"], ["manage.py", "process_outbox"], ["-c", "import homeproductions.wsgi"]]
+)
+def test_process_without_its_environment_stops_and_says_why(command):
+    bare = {name: value for name, value in os.environ.items() if name not in GOOD}
+
+    run = subprocess.run([sys.executable, *command], cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
+
+    assert run.returncode != 0
+    assert all(f"{name} is missing" in run.stderr for name in GOOD)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("15m", 900), ("1h", 3600), ("45s", 45), ("7d", 604800)])
+def test_duration_reads_the_usual_texts(text, expected):
+    assert environment.duration(text, variable="X") == timedelta(seconds=expected)
+
+
+@pytest.mark.parametrize("text", ["15", "m", "0m", "-1h", "1 fortnight"])
+def test_duration_refuses_what_it_does_not_know(text):
+    with pytest.raises(ImproperlyConfigured, match="JWT_ACCESS_EXPIRES"):
+        environment.duration(text, variable="JWT_ACCESS_EXPIRES")
+
+
+def test_env_example_lists_every_variable_and_no_other():
+    sources = [*ROOT.glob("homeproductions/*.py"), ROOT / "gunicorn.conf.py"]
+    text = "\n".join(path.read_text() for path in sources)
+    read = set(re.findall(r"""env\.\w+\(\s*f?["']([A-Z][A-Z_]+)["']""", text)) | set(environment.SECRETS)
+    read |= set(re.findall(r"""environ(?:\.get\(|\[)["']([A-Z][A-Z_]+)["']""", text)) | {"DATABASE_URL"}
+    listed = set(re.findall(r"(?m)^([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text()))
+
+    assert listed == read - {"DJANGO_SETTINGS_MODULE", "HOMEPRODUCTIONS_DATA"}
