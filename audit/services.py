@@ -1,0 +1,37 @@
+"""record(): the one way a change gets its history row."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+
+from homeproductions import origin
+
+from .models import AuditLog
+
+
+def record(
+    action: str,
+    entity: models.Model | None = None,
+    *,
+    actor: models.Model | None = None,
+    entity_type: str = "",
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+) -> AuditLog:
+    """Add one audit row in the caller's transaction, with the address and agent of the current request.
+
+    `action` is an upper-case verb of the contract (LOGIN, STATUS_CHANGE, CHECKIN). `old` and `new` hold states and
+    field names only, never personal data. `entity_type` is needed only when there is no entity.
+    """
+    here = origin.current()
+    return AuditLog.objects.create(
+        user_id=actor.pk if actor is not None else None,
+        action=action,
+        entity_type=entity_type or (entity._meta.model_name if entity is not None else "") or "",
+        entity_id=entity.pk if entity is not None and isinstance(entity.pk, UUID) else None,
+        old_value=old,
+        new_value=new,
+        ip_address=here.ip,
+        user_agent=here.user_agent,
+    )

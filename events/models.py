@@ -1,0 +1,130 @@
+"""Nights and their ticket tiers."""
+
+from datetime import datetime, time
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, URLValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from homeproductions.constraints import UUIDModel, created_at, one_of, touch_updated_at, updated_at
+
+web_address = URLValidator(schemes=["http", "https"])
+
+
+class EventKind(models.TextChoices):
+    PARTY = "party"
+    FESTIVAL = "festival"
+    GATHERING = "gathering"
+    CONCERT = "concert"
+    WORKSHOP = "workshop"
+
+
+class EventStatus(models.TextChoices):
+    DRAFT = "draft"
+    ACTIVE = "active"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    DELETED = "deleted"
+
+
+class Event(UUIDModel):
+    """A night that can be sold. `event_date` and `event_time` are the clock on the wall of the venue."""
+
+    Kind = EventKind
+    Status = EventStatus
+    name = models.CharField(max_length=255)
+    slug = models.SlugField(max_length=255, unique=True, null=True, blank=True)
+    location = models.CharField(max_length=255)
+    venue = models.CharField(max_length=255, null=True, blank=True)
+    event_date = models.DateField()
+    event_time = models.TimeField(default=time(21, 0))
+    end_time = models.TimeField(null=True, blank=True)
+    description = models.TextField(null=True, blank=True)
+    event_type = models.CharField(max_length=50, choices=Kind.choices, default=Kind.PARTY)
+    main_artist = models.CharField(max_length=255, null=True, blank=True)
+    artists = ArrayField(models.TextField(), null=True, blank=True)
+    image_url = models.TextField(null=True, blank=True)
+    cloudinary_public_id = models.CharField(max_length=255, null=True, blank=True)
+    min_age = models.IntegerField(default=18, validators=[MinValueValidator(0)])
+    status = models.CharField(max_length=50, choices=Status.choices, default=Status.DRAFT)
+    is_featured = models.BooleanField(default=False)
+    metadata = models.JSONField(default=dict, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = created_at()
+    updated_at = updated_at()
+
+    class Meta:
+        db_table = "events"
+        ordering = ["-event_date", "-created_at"]
+        constraints = [
+            one_of("status", EventStatus, name="event_status_known"),
+            one_of("event_type", EventKind, name="event_type_known"),
+            models.CheckConstraint(name="event_min_age_not_negative", condition=Q(min_age__gte=0)),
+        ]
+        indexes = [
+            models.Index(fields=["event_date", "-created_at"], name="event_on_sale", condition=Q(status="active")),
+            models.Index(fields=["-event_date", "-created_at"], name="event_newest"),
+        ]
+        triggers = [touch_updated_at()]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.event_date})"
+
+    @property
+    def starts_at(self) -> datetime:
+        """The first minute of the night in the house's time zone."""
+        return timezone.make_aware(datetime.combine(self.event_date, self.event_time))
+
+
+class TicketTier(UUIDModel):
+    """A kind of ticket of one night. Only `events.services.reserve` and `release` write `sold`."""
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="tiers")
+    name = models.CharField(max_length=255)
+    description = models.TextField(null=True, blank=True)
+    price = models.DecimalField(max_digits=10, decimal_places=2, validators=[MinValueValidator(0)])
+    currency = models.CharField(max_length=3, default="USD")
+    quantity = models.IntegerField(validators=[MinValueValidator(0)])
+    sold = models.IntegerField(default=0, editable=False)
+    max_per_order = models.IntegerField(default=10, validators=[MinValueValidator(1)])
+    payment_link = models.TextField(null=True, blank=True)
+    sort_order = models.IntegerField(default=0)
+    is_active = models.BooleanField(default=True)
+    sale_starts_at = models.DateTimeField(null=True, blank=True)
+    sale_ends_at = models.DateTimeField(null=True, blank=True)
+    created_at = created_at()
+    updated_at = updated_at()
+
+    class Meta:
+        db_table = "ticket_tiers"
+        ordering = ["sort_order", "created_at"]
+        constraints = [
+            models.CheckConstraint(name="tier_sold_not_exceed_quantity", condition=Q(sold__lte=F("quantity"))),
+            models.CheckConstraint(name="tier_sold_not_negative", condition=Q(sold__gte=0)),
+            models.CheckConstraint(name="tier_quantity_not_negative", condition=Q(quantity__gte=0)),
+            models.CheckConstraint(name="tier_price_not_negative", condition=Q(price__gte=0)),
+            models.CheckConstraint(name="tier_max_per_order_positive", condition=Q(max_per_order__gt=0)),
+            models.CheckConstraint(name="tier_currency_code", condition=Q(currency__regex="^[A-Z]{3}$")),
+        ]
+        indexes = [models.Index(fields=["event", "sort_order"], name="tier_of_event")]
+        triggers = [touch_updated_at()]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def available(self) -> int:
+        return self.quantity - self.sold
+
+    def clean(self) -> None:
+        # Forms leave `sold` out, so they skip the constraint that mentions it.
+        if self.quantity is not None and self.quantity < self.sold:
+            raise ValidationError({"quantity": f"{self.sold} are sold already; the quantity cannot be lower."})
+        if self.sale_starts_at and self.sale_ends_at and self.sale_ends_at <= self.sale_starts_at:
+            raise ValidationError({"sale_ends_at": "The sale must end after it starts."})

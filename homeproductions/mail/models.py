@@ -1,0 +1,71 @@
+"""Mail that was promised in the transaction of its cause and is delivered later by the worker."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from homeproductions.constraints import UUIDModel, created_at, one_of
+
+MAX_ATTEMPTS = 5
+
+
+class EmailKind(models.TextChoices):
+    TICKET = "ticket"
+    CONFIRMATION = "confirmation"
+    REMINDER = "reminder"
+    REFUND = "refund"
+
+
+class EmailStatus(models.TextChoices):
+    PENDING = "pending"  # due at `next_attempt_at`, also after a try that may be repeated
+    PROCESSING = "processing"  # held by a worker until `lease_until`
+    SENT = "sent"
+    FAILED = "failed"  # final; a person may queue it again
+
+
+class OutboxEmail(UUIDModel):
+    """One mail to one address. Its text is rendered when it is sent, so nothing secret lies here."""
+
+    Kind = EmailKind
+    Status = EmailStatus
+    OPEN = (Status.PENDING, Status.PROCESSING)
+
+    # By name: mail imports no other app. Null for mail that belongs to no order.
+    order = models.ForeignKey("orders.Order", null=True, blank=True, on_delete=models.PROTECT, related_name="emails")
+    email_type = models.CharField(max_length=50)
+    recipient_email = models.CharField(max_length=255)
+    subject = models.CharField(max_length=500)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
+    attempts = models.IntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    last_attempt_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    error_message = models.TextField(null=True, blank=True)
+    # What the renderer needs besides the order: ids and choices, no codes and no tokens.
+    context = models.JSONField(default=dict, blank=True)
+    created_at = created_at()
+
+    class Meta:
+        db_table = "email_outbox"
+        ordering = ["-created_at"]
+        constraints = [
+            one_of("status", EmailStatus, name="email_status_known"),
+            models.CheckConstraint(
+                name="email_attempts_bounded", condition=Q(attempts__gte=0, attempts__lte=MAX_ATTEMPTS)
+            ),
+            models.UniqueConstraint(
+                fields=["order", "email_type"],
+                condition=Q(status__in=["pending", "processing"]),
+                name="unique_open_email_per_order_and_type",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_attempt_at"], name="email_due", condition=Q(status="pending")),
+            models.Index(fields=["lease_until"], name="email_leased", condition=Q(status="processing")),
+            models.Index(fields=["order", "-created_at"], name="email_of_order"),
+            models.Index(fields=["status", "-created_at"], name="email_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email_type} {self.id}"

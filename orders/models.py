@@ -1,0 +1,279 @@
+"""Orders, the money for them, and who was let in."""
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from homeproductions.constraints import UUIDModel, created_at, one_of, touch_updated_at, updated_at
+
+# What a guest bought and said never changes; payment, hold, code and time columns stay writable.
+FROZEN_FIELDS = [
+    "id",
+    "order_number",
+    "event",
+    "tier",
+    "buyer_name",
+    "buyer_email",
+    "buyer_phone",
+    "buyer_country",
+    "buyer_nationality",
+    "quantity",
+    "unit_price",
+    "total_price",
+    "currency",
+    "referral_source",
+    "ip_address",
+    "user_agent",
+    "is_test",
+    "created_at",
+]
+
+
+class OrderStatus(models.TextChoices):
+    PENDING = "pending"
+    PAID = "paid"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+class Order(UUIDModel):
+    """A guest's tickets of one tier. Content is frozen by a trigger; status moves only along the graph."""
+
+    Status = OrderStatus
+    order_number = models.CharField(max_length=50, unique=True)
+    event = models.ForeignKey("events.Event", on_delete=models.PROTECT, related_name="orders")
+    tier = models.ForeignKey("events.TicketTier", on_delete=models.PROTECT, related_name="orders")
+    buyer_name = models.CharField(max_length=255)
+    buyer_email = models.CharField(max_length=255)
+    buyer_phone = models.CharField(max_length=50, null=True, blank=True)
+    buyer_country = models.CharField(max_length=100, null=True, blank=True)
+    buyer_nationality = models.CharField(max_length=100, null=True, blank=True)
+    quantity = models.IntegerField(default=1)
+    unit_price = models.DecimalField(max_digits=10, decimal_places=2)
+    total_price = models.DecimalField(max_digits=12, decimal_places=2)
+    currency = models.CharField(max_length=3, default="USD")
+    status = models.CharField(max_length=50, choices=Status.choices, default=Status.PENDING)
+    payment_method = models.CharField(max_length=50, null=True, blank=True)
+    payment_provider = models.CharField(max_length=50, null=True, blank=True)
+    payment_reference = models.CharField(max_length=255, null=True, blank=True)
+    payment_confirmed_at = models.DateTimeField(null=True, blank=True)
+    payment_confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    # The ticket code itself is derived when it is needed (services/tickets.py); a dump of this table admits nobody.
+    qr_code_hash = models.CharField(max_length=64, unique=True)
+    code_version = models.PositiveIntegerField(default=1)
+    qr_code_url = models.TextField(null=True, blank=True)
+    referral_source = models.CharField(max_length=100, null=True, blank=True)
+    is_test = models.BooleanField(default=False)
+    hold_expires_at = models.DateTimeField(null=True, blank=True)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.TextField(null=True, blank=True)
+    created_at = created_at()
+    updated_at = updated_at()
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    refunded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "orders"
+        ordering = ["-created_at"]
+        constraints = [
+            one_of("status", OrderStatus, name="order_status_known"),
+            models.CheckConstraint(name="order_quantity_positive", condition=Q(quantity__gt=0)),
+            models.CheckConstraint(
+                name="order_prices_not_negative", condition=Q(unit_price__gte=0, total_price__gte=0)
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="order_newest"),
+            models.Index(fields=["event", "-created_at"], name="order_of_event"),
+            models.Index(fields=["tier", "status"], name="order_of_tier"),
+            models.Index(fields=["status", "-created_at"], name="order_by_status"),
+            models.Index(Lower("buyer_email"), name="order_by_email"),
+            models.Index(fields=["hold_expires_at"], name="order_hold_due", condition=Q(status="pending")),
+        ]
+        triggers = [
+            touch_updated_at(),
+            pgtrigger.ReadOnly(name="order_content_immutable", fields=FROZEN_FIELDS),
+            pgtrigger.FSM(
+                name="order_status_graph",
+                field="status",
+                transitions=[("pending", "paid"), ("pending", "cancelled"), ("paid", "refunded")],
+            ),
+            # FSM does not look at INSERT.
+            pgtrigger.Protect(
+                name="order_starts_pending",
+                operation=pgtrigger.Insert,
+                condition=~pgtrigger.Q(new__status="pending"),
+            ),
+            pgtrigger.Protect(name="order_never_deleted", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_number
+
+
+class DeliveryStatus(models.TextChoices):
+    RECEIVED = "received"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+class WebhookDelivery(UUIDModel):
+    """A signed notice of a provider, stored as it came before anything is done about it."""
+
+    Status = DeliveryStatus
+    provider = models.CharField(max_length=50)
+    event_id = models.CharField(max_length=255)
+    # Raw bytes: jsonb refuses NUL, merges duplicate keys and would not verify again.
+    body = models.BinaryField()
+    headers = models.JSONField(default=dict)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.RECEIVED)
+    reason = models.TextField(blank=True, default="")
+    attempts = models.PositiveIntegerField(default=0)
+    received_at = created_at()
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "webhook_deliveries"
+        verbose_name_plural = "webhook deliveries"
+        ordering = ["-received_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "event_id"], name="unique_delivery_per_provider_event"),
+            one_of("status", DeliveryStatus, name="delivery_status_known"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["received_at"],
+                name="delivery_waiting",
+                condition=Q(status__in=["received", "failed"]),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.event_id}"
+
+
+class PaymentReview(models.TextChoices):
+    NONE = "", "nothing to look at"
+    LATE = "late_payment", "the order was already cancelled or refunded"
+    DOUBLE = "double_payment", "the order was already paid"
+    AMOUNT = "amount_mismatch", "amount or currency differ from the order"
+    UNKNOWN = "unknown_order", "no order matches"
+
+
+class Payment(UUIDModel):
+    """Money a provider says it took. With a `needs_review` reason it waits for a person; it is never dropped."""
+
+    Review = PaymentReview
+    order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
+    delivery = models.ForeignKey(
+        WebhookDelivery, null=True, blank=True, on_delete=models.PROTECT, related_name="payments"
+    )
+    provider = models.CharField(max_length=50)
+    reference = models.CharField(max_length=255)
+    checkout_reference = models.CharField(max_length=255, null=True, blank=True)
+    # Minor units (cents), as providers count; None when the notice did not say.
+    amount_minor = models.BigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True, default="")
+    payer_email = models.CharField(max_length=255, blank=True, default="")
+    needs_review = models.CharField(max_length=30, choices=Review.choices, blank=True, default=Review.NONE)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = created_at()
+
+    class Meta:
+        db_table = "payments"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "reference"], name="unique_payment_per_reference"),
+            models.UniqueConstraint(
+                fields=["provider", "checkout_reference"],
+                condition=Q(checkout_reference__isnull=False),
+                name="unique_payment_per_checkout",
+            ),
+            one_of("needs_review", PaymentReview, name="payment_review_known"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["-created_at"],
+                name="payment_to_review",
+                condition=Q(reviewed_at__isnull=True) & ~Q(needs_review=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.reference}"
+
+
+class CheckIn(UUIDModel):
+    """An order that was let in, with the number of people admitted so far."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="checkins")
+    admitted = models.PositiveIntegerField()
+    checked_in_at = models.DateTimeField(default=timezone.now)
+    checked_in_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    device_info = models.CharField(max_length=255, null=True, blank=True)
+    location_info = models.CharField(max_length=255, null=True, blank=True)
+    notes = models.TextField(null=True, blank=True)
+    # The scanner's own id of this scan: the same scan sent again gets the same answer.
+    nonce = models.CharField(max_length=100, null=True, blank=True)
+
+    class Meta:
+        db_table = "checkins"
+        ordering = ["-checked_in_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["order"], name="unique_order_checkin"),
+            models.CheckConstraint(name="checkin_admits_somebody", condition=Q(admitted__gt=0)),
+        ]
+        indexes = [models.Index(fields=["-checked_in_at"], name="checkin_newest")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="checkin_within_order",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                func="""
+                    IF NEW.admitted > (SELECT quantity FROM orders WHERE id = NEW.order_id) THEN
+                        RAISE EXCEPTION 'checkin_within_order: more people than tickets'
+                            USING ERRCODE = 'check_violation', CONSTRAINT = 'checkin_within_order';
+                    END IF;
+                    RETURN NEW;
+                """,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} at {self.checked_in_at:%H:%M}"
+
+
+class RefusedScan(UUIDModel):
+    """A scan that was turned away and why. What was read is kept only as a hash: it may be a real ticket code."""
+
+    order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.PROTECT, related_name="refused_scans")
+    code = models.CharField(max_length=50)
+    presented_hash = models.CharField(max_length=64)
+    nonce = models.CharField(max_length=100, null=True, blank=True)
+    scanned_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    device_info = models.CharField(max_length=255, null=True, blank=True)
+    scanned_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "refused_scans"
+        ordering = ["-scanned_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["presented_hash", "nonce"], name="unique_refusal_per_scan"),
+        ]
+        indexes = [models.Index(fields=["-scanned_at"], name="refused_scan_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.code} at {self.scanned_at:%H:%M}"
