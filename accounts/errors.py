@@ -1,0 +1,25 @@
+from homeproductions.errors import Refused
+
+
+class NoToken(Refused):
+    code = "NO_TOKEN"
+    status = 401
+    message = "Sign in first: this needs an `Authorization: Bearer` header."
+
+
+class InvalidToken(Refused):
+    code = "INVALID_TOKEN"
+    status = 401
+    message = "Your session has ended. Please sign in again."
+
+
+class InvalidCredentials(Refused):
+    code = "INVALID_CREDENTIALS"
+    status = 401
+    message = "E-mail or password is wrong."
+
+
+class Forbidden(Refused):
+    code = "FORBIDDEN"
+    status = 403
+    message = "Your role does not allow this."

@@ -1,0 +1,38 @@
+"""What can be asked about nights."""
+
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from .errors import EventNotFound
+from .models import Event, TicketTier
+
+# Guests may look at nights that are over or off, never at drafts.
+VISIBLE = (Event.Status.ACTIVE, Event.Status.COMPLETED, Event.Status.CANCELLED)
+
+
+def on_sale() -> QuerySet[Event]:
+    """Active nights with their active tiers, next night first."""
+    return _with_active_tiers(Event.objects.filter(status=Event.Status.ACTIVE)).order_by("event_date", "-created_at")
+
+
+def visible_event(reference: str) -> Event:
+    """One night by id or slug. Raises EventNotFound, also for drafts and deleted ones."""
+    lookup = {"pk": as_uuid(reference)} if as_uuid(reference) else {"slug": reference.lower()}
+    event = _with_active_tiers(Event.objects.filter(status__in=VISIBLE, **lookup)).first()
+    if event is None:
+        raise EventNotFound
+    return event
+
+
+def as_uuid(text: str) -> UUID | None:
+    """A UUID written the usual way with hyphens, or None."""
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
+def _with_active_tiers(events: QuerySet[Event]) -> QuerySet[Event]:
+    tiers = TicketTier.objects.filter(is_active=True).order_by("sort_order", "created_at", "id")
+    return events.prefetch_related(Prefetch("tiers", tiers))

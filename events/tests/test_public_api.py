@@ -1,0 +1,103 @@
+from datetime import date, time, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from events.models import Event
+from tests.factories import make_event, make_tier
+
+TIER_KEYS = {
+    "id",
+    "name",
+    "description",
+    "price",
+    "currency",
+    "quantity",
+    "sold",
+    "available",
+    "maxPerOrder",
+    "paymentLink",
+    "isActive",
+}
+EVENT_KEYS = {
+    "id",
+    "slug",
+    "name",
+    "location",
+    "venue",
+    "date",
+    "time",
+    "description",
+    "type",
+    "mainArtist",
+    "artists",
+    "image",
+    "minAge",
+    "status",
+    "isFeatured",
+    "tiers",
+}
+
+
+def test_list_shows_active_nights_with_active_tiers(api):
+    late = make_event(event_date=timezone.localdate() + timedelta(days=9))
+    soon = make_event(event_date=timezone.localdate() + timedelta(days=3))
+    make_event(status=Event.Status.DRAFT)
+    make_tier(soon, name="Door", sort_order=2)
+    make_tier(soon, name="Early", sort_order=1)
+    make_tier(soon, name="Hidden", is_active=False)
+
+    answer = api.get("/api/events").json()
+
+    assert set(answer) == {"success", "events", "count"}
+    assert (answer["success"], answer["count"]) == (True, 2)
+    assert [event["id"] for event in answer["events"]] == [str(soon.pk), str(late.pk)]
+    assert [tier["name"] for tier in answer["events"][0]["tiers"]] == ["Early", "Door"]
+
+
+def test_event_has_the_contracts_keys_and_formats(api):
+    event = make_event(event_date=date(2027, 2, 14), event_time=time(22, 30), artists=None, min_age=0)
+    make_tier(event, price=Decimal("25.50"), quantity=10, sold=4)
+
+    shown = api.get(f"/api/events/{event.pk}").json()["event"]
+
+    assert set(shown) == EVENT_KEYS
+    assert set(shown["tiers"][0]) == TIER_KEYS
+    assert (shown["date"], shown["time"]) == ("2027-02-14T00:00:00.000Z", "22:30:00")
+    assert (shown["artists"], shown["image"], shown["minAge"]) == ([], None, 0)
+    assert (shown["tiers"][0]["price"], shown["tiers"][0]["available"]) == (25.5, 6)
+
+
+@pytest.mark.parametrize("status", ["active", "completed", "cancelled"])
+def test_event_is_found_by_id_and_by_slug(api, status):
+    event = make_event(status=status, slug="luna-llena")
+
+    for reference in (str(event.pk), "luna-llena", "luna-llena/"):
+        response = api.get(f"/api/events/{reference}")
+        assert (response.status_code, response.json()["event"]["id"]) == (200, str(event.pk))
+
+
+@pytest.mark.parametrize(
+    "reference", ["abc", "0", "-1", str(2**63), "4b825dc6-42cb-4eb9-9a06-0e54bf8d69e1", "%F0%28%8C%28", "a" * 5000]
+)
+def test_unknown_event_is_not_found(api, reference):
+    response = api.get(f"/api/events/{reference}")
+
+    assert (response.status_code, response.json()["code"]) == (404, "EVENT_NOT_FOUND")
+
+
+@pytest.mark.parametrize("status", ["draft", "deleted"])
+def test_drafts_and_deleted_events_are_not_found(api, status):
+    event = make_event(status=status)
+
+    assert api.get(f"/api/events/{event.pk}").json()["code"] == "EVENT_NOT_FOUND"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_list_needs_two_queries(api, django_assert_num_queries, count):
+    for _ in range(count):
+        make_tier()
+
+    with django_assert_num_queries(2):
+        assert api.get("/api/events").json()["count"] == count

@@ -1,0 +1,343 @@
+"""The wire's habits (contract 1): envelope, value formats, both casings, JSON for every error."""
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict, UnreadablePostError
+from psycopg_pool import PoolTimeout
+from rest_framework import exceptions, serializers
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .errors import Invalid, MissingFields, NotFound, Refused, TooLarge, Unavailable
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+
+
+# --- Answers ------------------------------------------------------------------------------------------------
+
+
+def ok(status: int = 200, **payload: Any) -> Response:
+    return Response({"success": True, **payload}, status=status)
+
+
+def envelope(error: Refused) -> dict[str, Any]:
+    return {"success": False, "error": str(error), "code": error.code, **error.extra}
+
+
+def refusal_response(error: Refused) -> JsonResponse:
+    """For places outside DRF: middleware and Django's error handlers."""
+    return JsonResponse(envelope(error), status=error.status)
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Every exception of an API view as an envelope; what nobody foresaw is logged and says nothing about itself."""
+    refused = as_refused(error)
+    if refused is None:
+        log.exception("unexpected error in an API view", exc_info=error)
+        return Response(
+            {"success": False, "error": "Something went wrong on our side.", "code": "SERVER_ERROR"},
+            status=500,
+        )
+    response = Response(envelope(refused), status=refused.status)
+    for name, value in _headers_of(error, refused).items():
+        response.headers[name] = value
+    return response
+
+
+def as_refused(error: Exception) -> Refused | None:
+    """The refusal that an exception stands for, or None when it is a fault of ours."""
+    match error:
+        case Refused():
+            return error
+        case Http404() | exceptions.NotFound() | exceptions.MethodNotAllowed():
+            return NotFound()  # contract 1.1: a wrong method on a known path is 404 too
+        case IntegrityError():
+            return _constraint(error)
+        case exceptions.Throttled():
+            return _refusal("RATE_LIMITED", 429, "Too many requests. Please wait a little and try again.")
+        case RequestDataTooBig():
+            return TooLarge()
+        case UnreadablePostError():
+            return Invalid("The request broke off.")
+        case exceptions.UnsupportedMediaType():
+            return _refusal("UNSUPPORTED_MEDIA_TYPE", 415, "Send JSON (Content-Type: application/json).")
+        case exceptions.PermissionDenied() | PermissionDenied():
+            return _refusal("FORBIDDEN", 403, "Your role does not allow this.")
+        case exceptions.APIException():
+            return Invalid(str(error.detail) if isinstance(error.detail, str) else None)
+    if isinstance(error, DATABASE_AWAY):
+        log.error("the database is away: %s", type(error).__name__)
+        return Unavailable()
+    return None
+
+
+def _refusal(code: str, status: int, message: str) -> Refused:
+    return type("Refusal", (Refused,), {"code": code, "status": status, "message": message})()
+
+
+def _constraint(error: IntegrityError) -> Refused | None:
+    """Contract 1.5: what the database refused, by kind. A rule a service should have checked stays a client's error."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    match state:
+        case "23505":
+            return _refusal("DUPLICATE", 400, "That exists already.")
+        case "23503":
+            return _refusal("REFERENCE_ERROR", 400, "Something this refers to does not exist or is still in use.")
+        case "23514":
+            return _refusal("CONSTRAINT_ERROR", 400, "A value is outside what is allowed.")
+    return None
+
+
+def _headers_of(error: Exception, refused: Refused) -> dict[str, str]:
+    headers = {}
+    if refused.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if refused.status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    wait = getattr(error, "wait", None)
+    if wait is not None:
+        headers["Retry-After"] = str(max(1, round(wait)))
+    return headers
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return refusal_response(NotFound())
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return refusal_response(Invalid("The request is not valid."))
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return refusal_response(_refusal("FORBIDDEN", 403, "This is not allowed."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(
+        {"success": False, "error": "Something went wrong on our side.", "code": "SERVER_ERROR"}, status=500
+    )
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """The API speaks JSON whatever the client says it accepts; a client must never be left with an empty 406."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        # Old clients send GETs and empty POSTs with any content type or none.
+        for parser in parsers:
+            if parser.media_type == request.content_type.split(";")[0].strip().lower():
+                return parser
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type or "application/json"
+
+
+# --- Value formats (contract 1.4) ---------------------------------------------------------------------------
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds and Z."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def money(amount: Decimal | None) -> int | float | None:
+    """A JSON number; Decimal stays inside the house."""
+    if amount is None:
+        return None
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+class Timestamp(serializers.DateTimeField):
+    def to_representation(self, value: Any) -> Any:
+        return timestamp(value)
+
+
+class Money(serializers.DecimalField):
+    """At most ten digits, two of them decimals. Written and read as a JSON number."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_digits": 10, "decimal_places": 2, "min_value": Decimal(0), **kwargs})
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return money(value)
+
+
+class NightDate(serializers.DateField):
+    """Written as midnight UTC, whatever the server's zone; read as YYYY-MM-DD or the date part of a timestamp."""
+
+    def to_internal_value(self, value: Any) -> date:
+        text = value.strip() if isinstance(value, str) else value
+        if isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.+Z-]*", text):
+            text = text[:10]
+        return super().to_internal_value(text)
+
+    def to_representation(self, value: Any) -> Any:
+        return f"{value:%Y-%m-%d}T00:00:00.000Z" if value is not None else None
+
+
+class NightTime(serializers.TimeField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"input_formats": ["%H:%M", "%H:%M:%S"], "format": "%H:%M:%S", **kwargs})
+
+
+class StrictInteger(serializers.IntegerField):
+    """A JSON integer: `"2"`, `1.5` and `true` are not. A form, which has only text, may say 2 as `2`."""
+
+    def to_internal_value(self, data: Any) -> int:
+        is_form = getattr(self.root, "is_form", False)
+        if isinstance(data, float) and data.is_integer():
+            data = int(data)
+        if isinstance(data, bool) or not isinstance(data, int | str) or (isinstance(data, str) and not is_form):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictBoolean(serializers.BooleanField):
+    """true or false; in a form also their usual words."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool) and not getattr(self.root, "is_form", False):
+            self.fail("invalid", input=data)
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """Text only: numbers and booleans are not turned into text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class OptionalText(Text):
+    """May be absent, null or empty; the last two mean: none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "allow_null": True, "allow_blank": True, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str | None:  # type: ignore[override]
+        return super().to_internal_value(data) or None
+
+
+class UUIDText(serializers.UUIDField):
+    """A UUID written as text; numbers are not turned into one."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        if not data.strip():
+            self.fail("required")
+        return super().to_internal_value(data)
+
+
+EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
+EMAIL_FORBIDDEN = frozenset('<>()[],;:\\"')
+
+
+def is_email(text: str) -> bool:
+    """Contract 2.4: one `@`, a dot after it, no blanks; and nothing that a mail header could not carry."""
+    return bool(EMAIL.fullmatch(text)) and not EMAIL_FORBIDDEN.intersection(text) and text.isprintable()
+
+
+class EmailAddress(Text):
+    default_error_messages = {"email": "This is not a valid e-mail address."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": 255, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not is_email(text):
+            self.fail("email")
+        return text
+
+
+# --- Requests -----------------------------------------------------------------------------------------------
+
+
+class RequestBody(serializers.Serializer[Any]):
+    """A request body. Every field may come in camelCase or snake_case; camelCase wins. Unknown fields are ignored.
+
+    Declare fields in the contract's casing with `source` for the name inside the house; `aliases` maps further
+    names (`{"eventTime": ["time"]}`). `missing` is what a missing required field is called on the wire.
+    """
+
+    aliases: ClassVar[Mapping[str, list[str]]] = {}
+    missing: ClassVar[type[Refused]] = MissingFields
+
+    @classmethod
+    def parse(cls, request: Request, **kwargs: Any) -> dict[str, Any]:
+        """The valid data by the names of the house. Raises MissingFields or Invalid, naming each field."""
+        return cls.parse_data(request.data, **kwargs)
+
+    @classmethod
+    def parse_data(cls, data: Any, **kwargs: Any) -> dict[str, Any]:
+        form = cls(data=data, **kwargs)
+        if not form.is_valid():
+            raise form.refusal()
+        return dict(form.validated_data)
+
+    def __init__(self, instance: Any = None, data: Any = serializers.empty, **kwargs: Any) -> None:
+        self.is_form = isinstance(data, QueryDict)
+        super().__init__(instance, data.dict() if isinstance(data, QueryDict) else data, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            data = self.in_contract_casing(data)
+        return super().to_internal_value(data)
+
+    def in_contract_casing(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        known: dict[str, Any] = {}
+        for name in map(str, self.fields):
+            for spelling in (name, snake_case(name), *self.aliases.get(name, [])):
+                if spelling in data:
+                    known[name] = data[spelling]
+                    break
+        return known
+
+    def refusal(self) -> Refused:
+        problems = dict(flatten(self.errors))
+        text = "; ".join(f"{field}: {detail}" if field else str(detail) for field, detail in problems.items())
+        if any(detail.code in ("required", "blank", "null") for detail in problems.values()):
+            return self.missing(f"Required fields are missing or not valid. {text}")
+        return Invalid(text)
+
+
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), name)
+
+
+def flatten(errors: Any, path: str = "") -> Any:
+    """`(field, first problem)` of a nested DRF error structure, with dotted names."""
+    if isinstance(errors, Mapping):
+        for key, value in errors.items():
+            name = "" if key == "non_field_errors" else str(key)
+            yield from flatten(value, ".".join(part for part in (path, name) if part))
+    elif isinstance(errors, list) and errors and isinstance(errors[0], Mapping | list):
+        for position, value in enumerate(errors):
+            yield from flatten(value, f"{path}[{position}]")
+    elif errors:
+        yield path, errors[0]

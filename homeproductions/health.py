@@ -1,0 +1,67 @@
+"""GET /health: whether this instance can sell, for the platform's probe (contract 2.1)."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import Error, connection
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from psycopg_pool import PoolTimeout
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from .api import timestamp
+
+
+class DatabaseHealth(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["healthy", "unhealthy"])
+    connected = serializers.BooleanField()
+
+
+class HealthAnswer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["healthy", "unhealthy"])
+    version = serializers.CharField()
+    timestamp = serializers.CharField()
+    database = DatabaseHealth()
+    email = serializers.ChoiceField(["configured", "not_configured"])
+    cloudinary = serializers.ChoiceField(["configured", "not_configured"])
+
+
+class Health(APIView):
+    """200 when the database answers, 503 when it does not. No envelope."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = ()
+
+    @extend_schema(responses={200: HealthAnswer, 503: HealthAnswer}, auth=[], tags=["health"])
+    def get(self, request: Request) -> Response:
+        connected = database_answers()
+        word = "healthy" if connected else "unhealthy"
+        return Response(
+            {
+                "status": word,
+                "version": settings.VERSION,
+                "timestamp": timestamp(timezone.now()),
+                "database": {"status": word, "connected": connected},
+                "email": _configured(settings.EMAIL_IS_CONFIGURED),
+                "cloudinary": _configured(settings.CLOUDINARY_IS_CONFIGURED),
+            },
+            status=200 if connected else 503,
+        )
+
+
+def database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return True
+    except (Error, PoolTimeout):
+        return False
+
+
+def _configured(yes: bool) -> str:
+    return "configured" if yes else "not_configured"

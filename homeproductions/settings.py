@@ -1,0 +1,305 @@
+"""Everything that may differ between machines comes from the environment; `.env.example` lists all of it.
+
+It is production unless DEBUG=1. A missing or weak secret stops the process before it serves anything.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import structlog
+from csp.constants import NONE, SELF
+
+from homeproductions import __version__, environment
+from homeproductions.logs import scrub
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environment.load()
+
+# --- Secrets and addresses ---------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", False)
+VERSION = __version__
+JWT_SECRET = env.str("JWT_SECRET")
+JWT_REFRESH_SECRET = env.str("JWT_REFRESH_SECRET")
+SECRET_KEY = env.str("SECRET_KEY", environment.derive(JWT_SECRET, "django"))
+TICKET_KEY = env.str("TICKET_KEY", environment.derive(JWT_SECRET, "ticket"))
+KEYS_ARE_DERIVED = "SECRET_KEY" not in env.ENVIRON or "TICKET_KEY" not in env.ENVIRON
+PAYMENT_WEBHOOK_SECRETS = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
+
+PORT = env.int("PORT", 8080)
+PUBLIC_URL = env.str("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
+
+# --- Applications ------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "homeproductions",
+    "orders",
+    "gallery",
+    "newsletter",
+    "events",
+    "accounts",
+    "homeproductions.mail",
+    "audit",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "anymail",
+    "constance",
+    "corsheaders",
+    "csp",
+    "django_structlog",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "pgtrigger",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "homeproductions.middleware.SecurityHeaders",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "homeproductions.middleware.RequestOrigin",
+    "homeproductions.logs.RequestLog",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+
+ROOT_URLCONF = "homeproductions.urls"
+WSGI_APPLICATION = "homeproductions.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database ----------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 1,
+    "max_size": env.int("DATABASE_POOL_SIZE", 8),
+    "timeout": env.int("DATABASE_POOL_TIMEOUT", 10),
+}
+DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+# A transaction around each request would roll back rate-limit counters and refused-scan records with it.
+ATOMIC_REQUESTS = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Language and time -------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.str("TIME_ZONE", "America/Guatemala")
+USE_TZ = True
+USE_I18N = True
+
+# --- People ------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["accounts.hashers.BCryptSHA256"]
+PASSWORD_MIN_LENGTH = 8
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": PASSWORD_MIN_LENGTH},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+JWT_ACCESS_LIFETIME = environment.duration(env.str("JWT_ACCESS_EXPIRES", "15m"), variable="JWT_ACCESS_EXPIRES")
+JWT_REFRESH_LIFETIME = environment.duration(
+    f"{env.int('JWT_REFRESH_EXPIRES_DAYS', 7)}d", variable="JWT_REFRESH_EXPIRES_DAYS"
+)
+DEFAULT_ADMIN_EMAIL = env.str("DEFAULT_ADMIN_EMAIL", "")
+DEFAULT_ADMIN_PASSWORD = env.str("DEFAULT_ADMIN_PASSWORD", "")
+
+# --- API ---------------------------------------------------------------------------------------------------
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.IsStaff"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "homeproductions.parsers.StrictJSONParser",
+        "homeproductions.parsers.StrictFormParser",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "homeproductions.api.AlwaysJSON",
+    "DEFAULT_SCHEMA_CLASS": "homeproductions.openapi.ContractSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "homeproductions.api.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Home Productions ticketing API",
+    "DESCRIPTION": "Sells tickets to parties and festivals and lets each one in exactly once.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "homeproductions.openapi.tidy_paths",
+        "drf_spectacular.hooks.postprocess_schema_enums",
+    ],
+}
+CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGIN", default=[])
+CORS_URLS_REGEX = r"^/(api/|health)"
+CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["content-type", "authorization", "idempotency-key"]
+CORS_EXPOSE_HEADERS = [
+    "Retry-After",
+    "RateLimit-Policy",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+]
+
+# --- Runtime settings that staff may change (contract 3.10 "settings") ---------------------------------------
+
+CONSTANCE_BACKEND = "constance.backends.database.DatabaseBackend"
+CONSTANCE_CONFIG = {
+    "site_name": ("Home Productions", "Name shown in mails and on pages", str),
+    "contact_email": ("info@homeproductions.art", "Where guests can write to", str),
+    "email_require_confirmation": (True, "Newsletter sign-ups must be confirmed by a link in a mail", bool),
+}
+
+# --- Mail --------------------------------------------------------------------------------------------------
+
+EMAIL_HOST = env.str("EMAIL_HOST", "")
+EMAIL_PORT = env.int("EMAIL_PORT", 465)
+EMAIL_HOST_USER = env.str("EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_PASS", "")
+EMAIL_USE_SSL = EMAIL_PORT == 465
+EMAIL_USE_TLS = not EMAIL_USE_SSL and env.bool("EMAIL_STARTTLS", True)
+EMAIL_TIMEOUT = 10
+EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", "").lower()
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", EMAIL_HOST_USER or "tickets@localhost")
+EMAIL_FOLDER = env.str("EMAIL_FOLDER", "")
+EMAIL_IS_CONFIGURED = bool(EMAIL_HOST or EMAIL_PROVIDER)
+if EMAIL_PROVIDER:
+    MAIL_TRANSPORT = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
+    ANYMAIL = {f"{EMAIL_PROVIDER.upper()}_API_KEY": env.str("EMAIL_PROVIDER_KEY", ""), "REQUESTS_TIMEOUT": 10}
+elif EMAIL_HOST:
+    MAIL_TRANSPORT = "django.core.mail.backends.smtp.EmailBackend"
+else:
+    MAIL_TRANSPORT = ""
+EMAIL_BACKEND = "homeproductions.mail.backends.Outgoing"
+
+# --- Pictures ----------------------------------------------------------------------------------------------
+
+CLOUDINARY_CLOUD_NAME = env.str("CLOUDINARY_CLOUD_NAME", "")
+CLOUDINARY_API_KEY = env.str("CLOUDINARY_API_KEY", "")
+CLOUDINARY_API_SECRET = env.str("CLOUDINARY_API_SECRET", "")
+CLOUDINARY_IS_CONFIGURED = all((CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY, CLOUDINARY_API_SECRET))
+
+# --- Static files ------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+MEDIA_URL = "/media/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+# --- Security headers (contract 1.9) -----------------------------------------------------------------------
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = [
+    # The API answers on plain http behind the host's TLS edge; a redirect would turn PUT and POST into GET.
+    "security.W008",
+    # HSTS preloading commits every sub-domain of the site for good; that is for the owner of the domain to decide.
+    "security.W021",
+]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "base-uri": [NONE],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "img-src": [SELF, "data:", "https:"],
+        "object-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+    },
+}
+
+# --- Logs --------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = {"warn": "WARNING"}.get(env.str("LOG_LEVEL", "info").lower(), env.str("LOG_LEVEL", "info").upper())
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+LOG_STEPS: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+structlog.configure(
+    processors=[
+        *LOG_STEPS,
+        structlog.stdlib.filter_by_level,
+        structlog.processors.format_exc_info,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                scrub,
+                structlog.processors.JSONRenderer(),
+            ],
+            "foreign_pre_chain": [*LOG_STEPS, structlog.processors.format_exc_info],
+        },
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django_structlog": {"level": LOG_LEVEL},
+        # Refusals are answers, not incidents; the request log has them already.
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
+}

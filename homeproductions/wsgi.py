@@ -1,0 +1,8 @@
+"""What gunicorn serves: `gunicorn homeproductions.wsgi`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "homeproductions.settings")
+application = get_wsgi_application()
