@@ -1,0 +1,323 @@
+"""The outbox: mail is promised in the transaction of its cause and delivered later, at least once.
+
+Between the mail server's "OK" and our note of it a worker may die. The mail then goes out again with the same
+Message-ID and the same content, which is harmless; a mail that never goes out is not.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import formataddr, parseaddr
+from smtplib import SMTPException
+from typing import Any
+
+import structlog
+from constance import config
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage, get_connection
+from django.core.validators import validate_email
+from django.db import models, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from .errors import ServerAway, Unsendable, in_words, is_final
+from .models import MAX_ATTEMPTS, OutboxEmail
+from .registry import render
+
+logger = structlog.get_logger(__name__)
+
+Status = OutboxEmail.Status
+
+BATCH_SIZE = 10
+# Longer than the slowest single mail: each step of an SMTP dialogue may take EMAIL_TIMEOUT seconds.
+LEASE = timedelta(seconds=120)
+RETRY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)]
+GAVE_UP = f"gave up after {MAX_ATTEMPTS} attempts"
+
+# One statement, so that the row locks last exactly as long as they are needed. MATERIALIZED keeps the planner from
+# running the inner query again and claiming more than the limit.
+CLAIM = """
+    WITH due AS MATERIALIZED (
+        SELECT id FROM email_outbox
+        WHERE attempts < %(max_attempts)s
+          AND ((status = 'pending' AND next_attempt_at <= %(now)s)
+            OR (status = 'processing' AND lease_until <= %(now)s))
+        ORDER BY next_attempt_at
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE email_outbox AS email
+    SET status = 'processing', attempts = email.attempts + 1, last_attempt_at = %(now)s, lease_until = %(lease_until)s
+    FROM due
+    WHERE email.id = due.id
+    RETURNING email.*
+"""
+
+
+# --- Promise -----------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def queue(
+    kind: str,
+    *,
+    order: models.Model | None = None,
+    recipient: str,
+    subject: str,
+    context: dict[str, Any] | None = None,
+) -> OutboxEmail:
+    """Promise a mail in the caller's transaction; it leaves when that commits.
+
+    An order has at most one open mail of a kind. Queueing again while one waits makes that one due at once, with the
+    new recipient, subject and context and all its attempts; one that is being sent right now is left alone.
+    """
+    email = OutboxEmail(
+        order_id=order.pk if order else None,
+        email_type=kind,
+        recipient_email=recipient,
+        subject=one_line(subject)[:500],
+        context=context or {},
+    )
+    while True:
+        OutboxEmail.objects.bulk_create([email], ignore_conflicts=True)
+        stored = OutboxEmail.objects.filter(pk=email.pk).first() or _hurry_open_twin(email)
+        if stored:
+            return stored
+        # The open one was finished between the two statements, so there is room now.
+
+
+def _hurry_open_twin(email: OutboxEmail) -> OutboxEmail | None:
+    assert email.order_id is not None  # mails without an order never collide
+    twin = (
+        OutboxEmail.objects.select_for_update()
+        .filter(order_id=email.order_id, email_type=email.email_type, status__in=OutboxEmail.OPEN)
+        .first()
+    )
+    if twin and twin.status == Status.PENDING:
+        twin.attempts, twin.next_attempt_at, twin.error_message = 0, timezone.now(), None
+        twin.recipient_email, twin.subject, twin.context = email.recipient_email, email.subject, email.context
+        twin.save(
+            update_fields=[
+                "attempts",
+                "next_attempt_at",
+                "error_message",
+                "recipient_email",
+                "subject",
+                "context",
+            ]
+        )
+    return twin
+
+
+def close_open(order: models.Model, *, kinds: Iterable[str] | None = None, reason: str) -> int:
+    """Give up the order's open mails, in the transaction that took their reason away. Returns how many there were.
+
+    A worker that is sending one of them at this moment can no longer write its result; that mail may still arrive.
+    """
+    emails = OutboxEmail.objects.filter(order_id=order.pk, status__in=OutboxEmail.OPEN)
+    if kinds is not None:
+        emails = emails.filter(email_type__in=list(kinds))
+    return emails.update(status=Status.FAILED, lease_until=None, error_message=reason)
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, which would let it forge mail headers."""
+    return " ".join(text.split())
+
+
+# --- Claim -------------------------------------------------------------------------------------------------
+
+
+def claim(limit: int = BATCH_SIZE) -> list[OutboxEmail]:
+    """Take up to `limit` due mails, oldest first, for LEASE. No other worker gets them meanwhile.
+
+    The attempt is counted here: a mail that kills its worker must not be tried for ever.
+    """
+    now = timezone.now()
+    emails = OutboxEmail.objects.raw(
+        CLAIM, {"now": now, "lease_until": now + LEASE, "limit": limit, "max_attempts": MAX_ATTEMPTS}
+    )
+    return sorted(emails, key=lambda email: email.next_attempt_at)
+
+
+@transaction.atomic
+def fail_exhausted() -> int:
+    """Close the mails whose worker vanished during the last attempt. Returns how many there were."""
+    lapsed = Q(status=Status.PENDING) | Q(status=Status.PROCESSING, lease_until__lte=timezone.now())
+    stuck = OutboxEmail.objects.select_for_update(skip_locked=True).filter(lapsed, attempts__gte=MAX_ATTEMPTS)
+    return OutboxEmail.objects.filter(pk__in=stuck.values("pk")).update(
+        status=Status.FAILED, lease_until=None, error_message=GAVE_UP
+    )
+
+
+def renew(email: OutboxEmail) -> bool:
+    """Start the lease anew. False if the mail is no longer ours: closed, or taken over after the lease was over."""
+    lease_until = timezone.now() + LEASE
+    ours = bool(_held(email).update(lease_until=lease_until))
+    email.lease_until = lease_until
+    return ours
+
+
+def give_back(emails: Iterable[OutboxEmail]) -> None:
+    """Return claimed mails that were not tried; the attempt does not count."""
+    for email in emails:
+        _held(email).update(status=Status.PENDING, lease_until=None, attempts=F("attempts") - 1)
+
+
+def _held(email: OutboxEmail) -> QuerySet[OutboxEmail]:
+    """The row while this claim of it holds. The lease tells apart two claims with the same number of attempts."""
+    return OutboxEmail.objects.filter(
+        pk=email.pk, status=Status.PROCESSING, attempts=email.attempts, lease_until=email.lease_until
+    )
+
+
+# --- Deliver -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """What became of the mails of one run."""
+
+    sent: int = 0
+    retried: int = 0
+    failed: int = 0
+    more: bool = False  # there may be more that is due now
+
+    def count(self, status: str | None) -> None:
+        """Add one mail by its new status; None is a mail that somebody else now decides about."""
+        self.sent += status == Status.SENT
+        self.retried += status == Status.PENDING
+        self.failed += status == Status.FAILED
+
+    def __bool__(self) -> bool:
+        return bool(self.sent or self.retried or self.failed)
+
+    def __str__(self) -> str:
+        return f"sent {self.sent}, to be retried {self.retried}, failed {self.failed}"
+
+
+def process_due(keep_going: Callable[[], bool] = lambda: True) -> Tally:
+    """Deliver everything that is due now."""
+    total = Tally(more=True)
+    while total.more:
+        batch = process_batch(keep_going)
+        total.sent += batch.sent
+        total.retried += batch.retried
+        total.failed += batch.failed
+        total.more = batch.more
+    return total
+
+
+def process_batch(keep_going: Callable[[], bool] = lambda: True) -> Tally:
+    """Deliver at most BATCH_SIZE due mails over one connection; `keep_going` is asked before each mail.
+
+    When the server cannot be reached, one mail carries the error and the others go back untried: an outage must not
+    eat up the attempts of everything that waits.
+    """
+    line = Line()
+    tally = Tally(failed=fail_exhausted())
+    waiting = deque(claim())
+    is_full = len(waiting) == BATCH_SIZE
+    while waiting and keep_going() and not line.is_dead:
+        email = waiting.popleft()
+        # The mails before this one may have been slow, and its order may have been refunded meanwhile.
+        if renew(email):
+            tally.count(deliver(email, line))
+    line.hang_up()
+    give_back(waiting)
+    tally.more = is_full and not waiting and not line.is_dead
+    return tally
+
+
+def deliver(email: OutboxEmail, line: "Line") -> str | None:
+    """Render and send one claimed mail, outside any transaction. Returns its new status, None if it was taken away.
+
+    Whatever goes wrong with the mail is written to its row, never raised.
+    """
+    try:
+        line.send(compose(email))
+    except Exception as error:
+        return _write_failure(email, error)
+    logger.info("mail sent", outbox_id=str(email.pk), kind=email.email_type, attempt=email.attempts)
+    return _write(email, status=Status.SENT, sent_at=timezone.now(), error_message=None)
+
+
+def compose(email: OutboxEmail) -> EmailMessage:
+    """The finished message. Raises Unsendable, NotWanted, or whatever its renderer raises."""
+    message = render(email)
+    _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    message.from_email = formataddr((one_line(config.site_name), sender))
+    message.reply_to = [one_line(config.contact_email)] if config.contact_email else []
+    message.to = [_checked(email.recipient_email)]
+    message.subject = email.subject
+    # The same at every attempt, so that a mail program can fold duplicates. Some providers replace the Message-ID.
+    message.extra_headers["Message-ID"] = f"<{email.pk}@{sender.rpartition('@')[2]}>"
+    message.extra_headers["X-Outbox-Id"] = str(email.pk)
+    return message
+
+
+def _checked(recipient: str) -> str:
+    try:
+        validate_email(recipient)
+    except ValidationError as error:
+        raise Unsendable("this is not an e-mail address") from error
+    return recipient
+
+
+def _write_failure(email: OutboxEmail, error: Exception) -> str | None:
+    words = in_words(error)
+    if email.recipient_email:
+        # Servers like to repeat the address they refuse; it already stands in its own column.
+        words = words.replace(email.recipient_email, "(recipient)")
+    logger.warning(
+        "mail not sent",
+        outbox_id=str(email.pk),
+        kind=email.email_type,
+        attempt=email.attempts,
+        final=is_final(error),
+        error=type(error.__cause__ or error).__name__,
+    )
+    if is_final(error):
+        return _write(email, status=Status.FAILED, error_message=words)
+    if email.attempts >= MAX_ATTEMPTS:
+        return _write(email, status=Status.FAILED, error_message=f"{GAVE_UP}: {words}")
+    due = timezone.now() + RETRY_DELAYS[email.attempts - 1]
+    return _write(email, status=Status.PENDING, next_attempt_at=due, error_message=words)
+
+
+def _write(email: OutboxEmail, *, status: str, **result: Any) -> str | None:
+    return status if _held(email).update(status=status, lease_until=None, **result) else None
+
+
+class Line:
+    """One connection to the mail server for a whole batch: opened at the first mail, anew after any failure."""
+
+    def __init__(self) -> None:
+        self.connection = get_connection()
+        self.is_dead = False
+
+    def send(self, message: EmailMessage) -> None:
+        """Hand one message over. Raises ServerAway, or what the server or provider says about the message."""
+        try:
+            self._dial()
+            if not self.connection.send_messages([message]):
+                raise SMTPException("the mail was not accepted, without a reason")
+        except Exception:
+            self.hang_up()
+            raise
+
+    def _dial(self) -> None:
+        try:
+            self.connection.open()
+        except Exception as error:
+            self.is_dead = True
+            raise ServerAway from error
+
+    def hang_up(self) -> None:
+        try:
+            self.connection.close()
+        except OSError as error:
+            # The server has every mail that it confirmed; how it says goodbye changes nothing.
+            logger.info("mail server hung up", error=type(error).__name__)
