@@ -1,0 +1,176 @@
+"""Orders and check-ins on the wire (contract 2.4 and 2.5)."""
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from homeproductions.api import (
+    EmailAddress,
+    Money,
+    NightDate,
+    NightTime,
+    OptionalText,
+    RequestBody,
+    StrictInteger,
+    Text,
+    Timestamp,
+    UUIDText,
+)
+from orders.models import CheckIn, Order
+
+HIDDEN = "***"
+
+
+class OrderBody(RequestBody):
+    eventId = UUIDText(source="event_id")
+    tierId = UUIDText(source="tier_id")
+    buyerName = Text(source="buyer_name", max_length=255)
+    buyerEmail = EmailAddress(source="buyer_email")
+    buyerPhone = OptionalText(source="buyer_phone", max_length=50)
+    buyerCountry = OptionalText(source="buyer_country", max_length=100)
+    buyerNationality = OptionalText(source="buyer_nationality", max_length=100)
+    quantity = StrictInteger(min_value=1, max_value=10**6, default=1, allow_null=True)
+    paymentMethod = OptionalText(source="payment_method", max_length=50)
+    referralSource = OptionalText(source="referral_source", max_length=100)
+
+    def validate_quantity(self, value: int | None) -> int:
+        return 1 if value is None else value
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    """An order in full, for whoever placed it or proved to own it."""
+
+    id = serializers.UUIDField()
+    orderNumber = serializers.CharField(source="order_number")
+    eventId = serializers.UUIDField(source="event_id")
+    eventName = serializers.CharField(source="event.name")
+    eventDate = NightDate(source="event.event_date")
+    eventTime = NightTime(source="event.event_time")
+    eventLocation = serializers.CharField(source="event.location")
+    tierId = serializers.UUIDField(source="tier_id")
+    tierName = serializers.CharField(source="tier.name")
+    buyerName = serializers.CharField(source="buyer_name")
+    buyerEmail = serializers.CharField(source="buyer_email")
+    buyerPhone = serializers.CharField(source="buyer_phone", allow_null=True)
+    buyerCountry = serializers.CharField(source="buyer_country", allow_null=True)
+    quantity = serializers.IntegerField()
+    unitPrice = Money(source="unit_price")
+    totalPrice = Money(source="total_price", max_digits=12)
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(Order.Status.choices)
+    paymentMethod = serializers.CharField(source="payment_method", allow_null=True)
+    paymentLink = serializers.CharField(source="tier.payment_link", allow_null=True)
+    createdAt = Timestamp(source="created_at")
+
+
+class OrderCreatedAnswer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    order = OrderSerializer()
+    qrCode = serializers.CharField(allow_null=True, help_text="The ticket code; null until the order is paid.")
+    message = serializers.CharField()
+
+
+class OrderAnswer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    order = OrderSerializer()
+
+
+def masked(order: dict[str, Any]) -> dict[str, Any]:
+    """The same keys with the guest's data made unreadable, for somebody who only has the number."""
+    return {
+        **order,
+        "buyerName": " ".join(part[:1] + HIDDEN for part in order["buyerName"].split()),
+        "buyerEmail": re.sub(r"^(.).*@(.).*(\.[^.]+)$", rf"\1{HIDDEN}@\2{HIDDEN}\3", order["buyerEmail"]),
+        "buyerPhone": HIDDEN + order["buyerPhone"][-2:] if order["buyerPhone"] else None,
+        "buyerCountry": HIDDEN if order["buyerCountry"] else None,
+    }
+
+
+class CheckInBody(RequestBody):
+    """Any of the four names may hold a ticket code, the JSON of a ticket's QR, an order number or an order id."""
+
+    qrCode = OptionalText(source="qr_code", max_length=1000)
+    orderId = OptionalText(source="order_id", max_length=1000)
+    orderNumber = OptionalText(source="order_number", max_length=1000)
+    eventId = UUIDText(source="event_id", required=False, allow_null=True)
+    nonce = OptionalText(max_length=100)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        shown = data.get("qr_code") or data.get("order_number") or data.get("order_id")
+        if not shown:
+            raise serializers.ValidationError("Send qr_code or order_number.", code="required")
+        return {"text": shown, "event_id": data.get("event_id"), "nonce": data.get("nonce")}
+
+
+class AdmittedTicket(serializers.Serializer[Any]):
+    """The short answer that a scanner shows: `id` is the order number, `name` the guest."""
+
+    id = serializers.CharField(source="order_number")
+    name = serializers.CharField(source="buyer_name")
+    tier = serializers.CharField(source="tier.name")
+    event = serializers.CharField(source="event.name")
+    quantity = serializers.IntegerField()
+
+
+class VerifiedTicket(serializers.Serializer[Any]):
+    orderNumber = serializers.CharField(source="order_number")
+    buyerName = serializers.CharField(source="buyer_name")
+    event = serializers.CharField(source="event.name")
+    eventDate = NightDate(source="event.event_date")
+    tier = serializers.CharField(source="tier.name")
+    quantity = serializers.IntegerField()
+    status = serializers.ChoiceField(Order.Status.choices)
+    checkedIn = serializers.BooleanField(source="checked_in")
+    checkedInAt = Timestamp(source="checked_in_at", allow_null=True)
+
+
+class DoorOrder(serializers.Serializer[Any]):
+    """The order as the admin front end's check-in page reads it, in both casings."""
+
+    id = serializers.UUIDField()
+    order_number = serializers.CharField()
+    orderNumber = serializers.CharField(source="order_number")
+    buyer_name = serializers.CharField()
+    buyerName = serializers.CharField(source="buyer_name")
+    buyer_email = serializers.CharField()
+    buyerEmail = serializers.CharField(source="buyer_email")
+    event_name = serializers.CharField(source="event.name")
+    eventName = serializers.CharField(source="event.name")
+    event_date = NightDate(source="event.event_date")
+    tier_name = serializers.CharField(source="tier.name")
+    tierName = serializers.CharField(source="tier.name")
+    quantity = serializers.IntegerField()
+    status = serializers.ChoiceField(Order.Status.choices)
+    checked_in = serializers.BooleanField()
+    checkedIn = serializers.BooleanField(source="checked_in")
+    checked_in_at = Timestamp(allow_null=True)
+    checkedInAt = Timestamp(source="checked_in_at", allow_null=True)
+
+
+class CheckInAnswer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    message = serializers.CharField()
+    ticket = AdmittedTicket()
+    order = DoorOrder()
+
+
+class VerifyAnswer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    ticket = VerifiedTicket()
+    order = DoorOrder()
+
+
+class WebhookAnswer(serializers.Serializer[Any]):
+    """The webhook's own shape (contract 2.8), outside the envelope."""
+
+    received = serializers.BooleanField()
+    processed = serializers.BooleanField()
+    reason = serializers.CharField(required=False)
+
+
+def at_the_door(order: Order, checkin: CheckIn | None) -> Order:
+    """The order with the two facts that a door needs beside it."""
+    order.checked_in = checkin is not None  # type: ignore[attr-defined]
+    order.checked_in_at = checkin.checked_in_at if checkin else None  # type: ignore[attr-defined]
+    return order

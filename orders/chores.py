@@ -1,0 +1,36 @@
+"""What the worker loop does for orders."""
+
+import logging
+from datetime import timedelta
+
+from django.utils import timezone
+
+from homeproductions import chores
+
+from .models import WebhookDelivery
+from .services import payments
+
+log = logging.getLogger(__name__)
+
+# The request that stored a delivery normally applies it within milliseconds.
+GRACE = timedelta(seconds=30)
+BATCH = 100
+
+
+def apply_waiting_deliveries() -> int:
+    """Apply deliveries whose request died or failed before it could. Returns how many were applied."""
+    waiting = WebhookDelivery.objects.filter(
+        status__in=(WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED),
+        received_at__lt=timezone.now() - GRACE,
+    ).order_by("received_at")
+    applied = 0
+    for delivery_id in list(waiting.values_list("pk", flat=True)[:BATCH]):
+        try:
+            payments.apply_delivery(delivery_id)
+            applied += 1
+        except Exception:  # one delivery that fails must not keep the others waiting
+            log.exception("delivery %s could not be applied", delivery_id)
+    return applied
+
+
+chores.register("apply waiting deliveries", timedelta(seconds=30), apply_waiting_deliveries)

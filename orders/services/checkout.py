@@ -1,0 +1,81 @@
+"""Selling: an order is placed and its seats are taken, or nothing happens at all."""
+
+import secrets
+import string
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from events.models import TicketTier
+from events.services import check_on_sale, find_tier, reserve
+from homeproductions import origin
+from orders import codes
+from orders.models import Order
+
+from . import payments
+
+NUMBER_ALPHABET = string.digits + string.ascii_uppercase
+NUMBER_LENGTH = 8
+NUMBER_TRIES = 5
+DEFAULT_REFERRAL = "direct"
+
+
+def place_order(*, event_id: UUID, tier_id: UUID, quantity: int, **buyer: Any) -> Order:
+    """A pending order that holds its seats; a free one is paid at once and its ticket mailed.
+
+    `buyer` holds the order's other fields (buyer_name, buyer_email, payment_method, referral_source and so on).
+    Raises TierNotFound and whatever `check_on_sale` raises. Unit price and currency are copied from the tier.
+    """
+    now = timezone.now()
+    # Cheap and unlocked: the many who come too late must not queue for the lock of the few.
+    check_on_sale(find_tier(event_id, tier_id), quantity, now=now)
+    for tries_left in reversed(range(NUMBER_TRIES)):
+        try:
+            return _sell(tier_id, quantity, buyer, now)
+        except IntegrityError as error:
+            if not tries_left or not _is_number_collision(error):
+                raise
+    raise AssertionError("unreachable")
+
+
+@transaction.atomic
+def _sell(tier_id: UUID, quantity: int, buyer: dict[str, Any], now: datetime) -> Order:
+    tier = reserve(tier_id, quantity, now=now)
+    order = _insert(tier, quantity, buyer, now)
+    if order.total_price == 0:
+        payments.mark_paid(order, provider="free", reference=order.order_number)
+    return order
+
+
+def _insert(tier: TicketTier, quantity: int, buyer: dict[str, Any], now: datetime) -> Order:
+    here = origin.current()
+    order_id = uuid.uuid4()
+    return Order.objects.create(
+        id=order_id,
+        order_number=new_order_number(now),
+        event=tier.event,
+        tier=tier,
+        quantity=quantity,
+        unit_price=tier.price,
+        total_price=tier.price * quantity,
+        currency=tier.currency,
+        qr_code_hash=codes.hash_code(codes.code_for(order_id, 1)),
+        ip_address=here.ip,
+        user_agent=here.user_agent,
+        **{**buyer, "referral_source": buyer.get("referral_source") or DEFAULT_REFERRAL},
+    )
+
+
+def new_order_number(now: datetime) -> str:
+    """`HP261123-4K7Q0ZPA`: the UTC date and eight characters nobody can guess from another number."""
+    tail = "".join(secrets.choice(NUMBER_ALPHABET) for _ in range(NUMBER_LENGTH))
+    return f"HP{now.astimezone(UTC):%y%m%d}-{tail}"
+
+
+def _is_number_collision(error: IntegrityError) -> bool:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return "order_number" in (getattr(diagnosis, "constraint_name", None) or "")

@@ -1,0 +1,249 @@
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from audit.models import AuditLog
+from homeproductions.mail.models import OutboxEmail
+from orders.chores import apply_waiting_deliveries
+from orders.models import Order, Payment, WebhookDelivery
+from tests.factories import make_order
+from tests.signing import PATH, new_secret, paid_body, signed_headers
+
+SECRET = new_secret()
+
+
+@pytest.fixture(autouse=True)
+def secrets_configured(settings):
+    settings.PAYMENT_WEBHOOK_SECRETS = [SECRET]
+
+
+@pytest.fixture
+def order(db):
+    return make_order(status="pending", quantity=2)
+
+
+def deliver(api, body, **kwargs):
+    headers = kwargs.pop("headers", None) or signed_headers(SECRET, body, **kwargs)
+    return api.post(PATH, body, headers=headers)
+
+
+def test_signed_payment_pays_the_order_and_queues_the_ticket(api, order):
+    response = deliver(api, paid_body(order, id="pay_1"))
+
+    order.refresh_from_db()
+    assert (response.status_code, response.json()) == (200, {"received": True, "processed": True})
+    assert (order.status, order.payment_provider, order.payment_reference) == ("paid", "webhook", "pay_1")
+    assert OutboxEmail.objects.get().order == order
+    assert AuditLog.objects.get(action="STATUS_CHANGE").new_value == {"status": "paid", "provider": "webhook"}
+    assert WebhookDelivery.objects.get().status == "applied"
+
+
+@pytest.mark.parametrize("prefix", ["webhook", "svix"])
+def test_both_header_names_are_known(api, order, prefix):
+    assert deliver(api, paid_body(order), prefix=prefix).json()["processed"] is True
+
+
+def test_any_of_several_secrets_may_sign(api, order, settings):
+    settings.PAYMENT_WEBHOOK_SECRETS = [new_secret(), SECRET]
+
+    assert deliver(api, paid_body(order)).json()["processed"] is True
+
+
+def test_replay_is_a_quiet_success(api, order):
+    body = paid_body(order)
+    headers = signed_headers(SECRET, body)
+
+    answers = [deliver(api, body, headers=headers) for _ in range(3)]
+
+    assert [(answer.status_code, answer.json()["processed"]) for answer in answers] == [(200, True)] * 3
+    assert (Payment.objects.count(), OutboxEmail.objects.count(), WebhookDelivery.objects.count()) == (1, 1, 1)
+
+
+def test_same_payment_under_another_event_id_counts_once(api, order):
+    body = paid_body(order, id="pay_1")
+
+    assert [deliver(api, body).json()["processed"] for _ in range(2)] == [True, True]
+    assert (Payment.objects.count(), OutboxEmail.objects.count()) == (1, 1)
+
+
+def attacks(body):
+    good = signed_headers(SECRET, body, event_id="msg_1")
+    signature = good["webhook-signature"]
+    now = timezone.now()
+    yield "none", {}
+    yield "empty", {**good, "webhook-signature": ""}
+    yield "no comma", {**good, "webhook-signature": signature.replace(",", "")}
+    yield "two commas", {**good, "webhook-signature": signature.replace(",", ",,")}
+    yield "bad base64", {**good, "webhook-signature": "v1,%%%%"}
+    yield "not ascii", {**good, "webhook-signature": "v1,ñandú"}
+    yield "other id", {**good, "webhook-id": "msg_2"}
+    yield "other key", signed_headers(new_secret(), body)
+    yield "too old", signed_headers(SECRET, body, at=now - timedelta(seconds=302))
+    yield "too new", signed_headers(SECRET, body, at=now + timedelta(seconds=302))
+    yield "no time", {**good, "webhook-timestamp": "never"}
+    yield "old header", {"X-Signature": signature}
+
+
+@pytest.mark.parametrize("attack", [name for name, _ in attacks(b"{}")])
+def test_bad_signature_changes_nothing(api, order, attack):
+    body = paid_body(order)
+
+    response = api.post(PATH, body, headers=dict(attacks(body))[attack])
+
+    order.refresh_from_db()
+    assert (response.status_code, response.json()["code"]) == (401, "INVALID_SIGNATURE")
+    assert (order.status, WebhookDelivery.objects.count(), Payment.objects.count()) == ("pending", 0, 0)
+
+
+def test_changed_body_is_refused(api, order):
+    body = paid_body(order)
+
+    response = api.post(PATH, body + b" ", headers=signed_headers(SECRET, body))
+
+    assert (response.status_code, WebhookDelivery.objects.count()) == (401, 0)
+
+
+@pytest.mark.parametrize("seconds", [-299, 299])
+def test_clocks_may_differ_by_five_minutes(api, order, seconds):
+    at = timezone.now() + timedelta(seconds=seconds)
+
+    assert deliver(api, paid_body(order), at=at).status_code == 200
+
+
+def test_route_is_not_there_without_a_secret(api, order, settings):
+    settings.PAYMENT_WEBHOOK_SECRETS = []
+
+    response = deliver(api, paid_body(order))
+
+    assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
+
+
+def reviewed(api, body):
+    answer = deliver(api, body).json()
+    payment = Payment.objects.get()
+    assert answer["received"] is True
+    assert answer["processed"] is False
+    assert OutboxEmail.objects.count() == 0
+    return answer["reason"], payment.needs_review
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amount_in_cents": 5099},
+        {"amount_in_cents": 51.0},
+        {"amount_in_cents": "5100"},
+        {"amount_in_cents": True},
+        {"amount_in_cents": None},
+        {"currency": "GTQ"},
+        {"currency": None},
+    ],
+    ids=str,
+)
+def test_wrong_amount_or_currency_waits_for_a_person(api, order, change):
+    assert order.total_price == Decimal(51)
+
+    assert reviewed(api, paid_body(order, **change)) == ("amount_mismatch", "amount_mismatch")
+    order.refresh_from_db()
+    assert order.status == "pending"
+
+
+def test_unknown_order_is_kept(api, order):
+    body = paid_body(order, metadata={"order_id": "HP261123-NOTHING0"})
+
+    assert reviewed(api, body) == ("order_not_found", "unknown_order")
+
+
+def test_payment_without_an_order_is_kept(api, order):
+    assert reviewed(api, paid_body(order, metadata={})) == ("no_order_id", "unknown_order")
+
+
+def test_late_payment_is_kept(api, order):
+    Order.objects.update(status="cancelled")
+
+    assert reviewed(api, paid_body(order)) == ("late_payment", "late_payment")
+
+
+def test_double_payment_is_kept(api, order):
+    deliver(api, paid_body(order, id="pay_1"))
+
+    answer = deliver(api, paid_body(order, id="pay_2")).json()
+
+    assert answer == {"received": True, "processed": False, "reason": "double_payment"}
+    assert Payment.objects.get(reference="pay_2").needs_review == "double_payment"
+    assert OutboxEmail.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda number: {"event": "payment.succeeded", "order_id": number, "payment_id": "p"},
+        lambda number: {"status": "paid", "order_id": number, "reference": "p"},
+        lambda number: {"status": "completed", "data": {"order_id": number, "payment_id": "p"}},
+        lambda number: {"status": "success", "data": {"metadata": {"order_id": number}, "id": "p"}},
+        lambda number: {"status": "paid", "order_id": number.lower(), "reference": "p"},
+    ],
+)
+def test_all_shapes_of_the_contract_are_read(api, order, shape):
+    content = {**shape(order.order_number), "amount_in_cents": 5100, "currency": "usd"}
+
+    assert deliver(api, json.dumps(content).encode()).json()["processed"] is True
+    assert Payment.objects.get().reference == "p"
+
+
+def test_order_may_be_named_by_its_id(api, order):
+    content = {"status": "paid", "order_id": str(order.pk), "amount_in_cents": 5100, "currency": "USD"}
+
+    assert deliver(api, json.dumps(content).encode()).json()["processed"] is True
+
+
+@pytest.mark.parametrize("content", [{"event": "payment.failed"}, {"status": "error"}, {"event": "customer.created"}])
+def test_failed_and_unknown_states_change_nothing(api, order, content):
+    response = deliver(api, json.dumps({**content, "order_id": order.order_number}).encode())
+
+    order.refresh_from_db()
+    assert (response.status_code, response.json()) == (200, {"received": True, "processed": True})
+    assert (order.status, Payment.objects.count()) == ("pending", 0)
+
+
+@pytest.mark.parametrize(
+    "body", [b"nonsense", b"[]", b"{}", b"[" * 100_000, b'{"a":' * 9_000, b'{"status":"paid","order_id":"\\u0000"}']
+)
+def test_signed_nonsense_is_kept_and_ignored(api, db, body):
+    response = deliver(api, body)
+
+    assert (response.status_code, response.json()["processed"]) == (200, False)
+    delivery = WebhookDelivery.objects.get()
+    assert (bytes(delivery.body), delivery.status) == (body, "ignored")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [], 1.5, True, "x" * 100_000, "a\u2028b"], ids=str)
+@pytest.mark.parametrize("field", ["event", "data", "order_id", "status", "payment_id", "reference", "currency"])
+def test_hostile_but_signed_values_are_never_our_fault(api, order, field, value):
+    content = {"status": "paid", "order_id": order.order_number, "amount_in_cents": 1, field: value}
+
+    assert deliver(api, json.dumps(content).encode()).status_code == 200
+    order.refresh_from_db()
+    assert order.status == "pending"
+
+
+def test_large_and_unannounced_bodies_are_refused_unread(api, order):
+    assert deliver(api, b"x" * (256 * 1024 + 1)).status_code == 413
+    body = paid_body(order)
+    chunked = api.post(PATH, body, headers={**signed_headers(SECRET, body), "Transfer-Encoding": "chunked"})
+    assert (chunked.status_code, chunked.json()["code"]) == (411, "LENGTH_REQUIRED")
+
+
+def test_stored_delivery_of_a_dead_request_is_applied_by_the_worker(order):
+    body = paid_body(order)
+    WebhookDelivery.objects.create(
+        provider="webhook", event_id="msg_1", body=body, received_at=timezone.now() - timedelta(minutes=1)
+    )
+    WebhookDelivery.objects.create(provider="webhook", event_id="msg_2", body=body)  # its request may still be at it
+
+    assert apply_waiting_deliveries() == 1
+    order.refresh_from_db()
+    assert order.status == "paid"
