@@ -1,4 +1,4 @@
-from homeproductions.errors import Refused
+from homeproductions.errors import NotFound, Refused
 
 
 class NoToken(Refused):
@@ -13,10 +13,26 @@ class InvalidToken(Refused):
     message = "Your session has ended. Please sign in again."
 
 
+class InvalidRefreshToken(Refused):
+    code = "INVALID_REFRESH_TOKEN"
+    status = 401
+    message = "Your session has ended. Please sign in again."
+
+
 class InvalidCredentials(Refused):
     code = "INVALID_CREDENTIALS"
     status = 401
     message = "E-mail or password is wrong."
+
+
+class InvalidPassword(Refused):
+    code = "INVALID_PASSWORD"
+    message = "The current password is wrong."
+
+
+class UserNotFound(NotFound):
+    code = "USER_NOT_FOUND"
+    message = "There is no such user."
 
 
 class Forbidden(Refused):

@@ -1,6 +1,7 @@
 """Staff who can sign in, and the refresh tokens of their sessions."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -59,6 +60,13 @@ class User(UUIDModel, AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.email
+
+    def get_session_auth_hash(self) -> str:
+        """Admin sessions end with the tokens, not only with the password."""
+        return f"{super().get_session_auth_hash()}:{self.token_version}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return (f"{each}:{self.token_version}" for each in super().get_session_auth_fallback_hash())
 
     @property
     def is_staff(self) -> bool:

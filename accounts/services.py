@@ -1,20 +1,31 @@
-"""Signing in."""
+"""Sessions of staff: signing in, staying in, and ending everything at once."""
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
+from rest_framework_simplejwt.exceptions import TokenError
 
 from audit.services import record
 from homeproductions import origin
+from homeproductions.api import is_email
+from homeproductions.errors import Invalid
 
-from .errors import InvalidCredentials
+from .errors import InvalidCredentials, InvalidPassword, InvalidRefreshToken
 from .models import RefreshToken, User
+from .roles import Role
 from .tokens import AccessToken, RefreshJWT, fingerprint
 
 PASSWORD_MAX_LENGTH = 128
+# Two tabs share one stored token and may both send it: the later one is refused without harm.
+REUSE_GRACE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -39,22 +50,125 @@ def log_in(*, email: str, password: str) -> Session:
         user.last_login = timezone.now()
         user.save(update_fields=["last_login"])
         record("LOGIN", user, actor=user)
-        return open_session(user)
+        return _open_session(user, family=uuid.uuid4())
 
 
-def open_session(user: User, *, family: uuid.UUID | None = None) -> Session:
-    """A pair of tokens; the refresh token joins `family` or starts one."""
-    refresh = RefreshJWT.of(user)
+def refresh(*, token: str, user_id: uuid.UUID | None = None) -> Session:
+    """Trade a refresh token for a new pair, once: of many parallel calls with one token exactly one wins.
+
+    `user_id` is what old clients send along; when given it must fit. Raises InvalidRefreshToken. A token used again
+    after REUSE_GRACE was probably stolen: its whole family is revoked.
+    """
+    now = timezone.now()
+    stored = RefreshToken.objects.select_related("user").filter(token_hash=_readable(token)).first()
+    if stored is None or (user_id is not None and user_id != stored.user_id) or not stored.user.is_active:
+        raise InvalidRefreshToken
+    with transaction.atomic():
+        mine = RefreshToken.objects.filter(
+            pk=stored.pk, used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now
+        ).update(used_at=now)
+        if mine:
+            return _open_session(stored.user, family=stored.family)
+    _suspect_theft(stored.pk)
+    raise InvalidRefreshToken
+
+
+def log_out(user: User) -> None:
+    """End every session of the user at once, access tokens and admin sessions included."""
+    with transaction.atomic():
+        end_sessions(user)
+        record("LOGOUT", user, actor=user)
+
+
+def change_password(user: User, *, current: str, new: str) -> None:
+    """Set a new password and end every session. Raises Invalid (too weak) or InvalidPassword."""
+    check_strength(new, user)
+    if not check_password(current[: PASSWORD_MAX_LENGTH + 1], user.password):
+        raise InvalidPassword
+    with transaction.atomic():
+        user.set_password(new)
+        user.save(update_fields=["password"])
+        end_sessions(user)
+        record("PASSWORD_CHANGE", user, actor=user)
+
+
+def end_sessions(user: User) -> None:
+    """Make every token and admin session of the user worthless from this moment on."""
+    User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
+    RefreshToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
+
+
+def check_strength(password: str, user: User | None = None) -> None:
+    """Raises Invalid unless the password is long enough, not a common one and not the user's own name."""
+    if len(password) > PASSWORD_MAX_LENGTH:
+        raise Invalid(f"A password has at most {PASSWORD_MAX_LENGTH} characters.")
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from error
+
+
+def ensure_admin() -> bool:
+    """Make the first superadmin from DEFAULT_ADMIN_*. True if one was made; an existing user is never changed.
+
+    Raises Invalid when the address or the password will not do.
+    """
+    email, password = settings.DEFAULT_ADMIN_EMAIL.strip().lower(), settings.DEFAULT_ADMIN_PASSWORD
+    if not email or not password or User.objects.filter(email=email).exists():
+        return False
+    if not is_email(email):
+        raise Invalid("DEFAULT_ADMIN_EMAIL is not an e-mail address.")
+    user = User(email=email, name="Admin", role=Role.SUPERADMIN)
+    check_strength(password, user)
+    with transaction.atomic():
+        user.set_password(password)
+        user.save()
+        record("CREATE", user, new={"role": user.role})
+    return True
+
+
+def delete_expired_tokens() -> int:
+    """Forget refresh tokens that ran out. Returns how many.
+
+    Revoked and used ones stay until then: they are how a stolen token is recognised.
+    """
+    deleted, _ = RefreshToken.objects.filter(expires_at__lt=timezone.now()).delete()
+    return deleted
+
+
+def _open_session(user: User, *, family: uuid.UUID) -> Session:
+    token = RefreshJWT.of(user)
     here = origin.current()
     RefreshToken.objects.create(
         user=user,
-        family=family or uuid.uuid4(),
-        token_hash=fingerprint(str(refresh)),
-        expires_at=timezone.now() + refresh.lifetime,
+        family=family,
+        token_hash=fingerprint(str(token)),
+        expires_at=timezone.now() + token.lifetime,
         ip_address=here.ip,
         user_agent=here.user_agent,
     )
-    return Session(user, str(AccessToken.of(user)), str(refresh))
+    return Session(user, str(AccessToken.of(user)), str(token))
+
+
+def _readable(token: str) -> str:
+    """The fingerprint of a token that we signed and that is in time. Raises InvalidRefreshToken."""
+    try:
+        RefreshJWT(token.encode("ascii", "strict"))  # type: ignore[arg-type]
+    except (TokenError, ValueError) as error:
+        raise InvalidRefreshToken from error
+    return fingerprint(token)
+
+
+@transaction.atomic
+def _suspect_theft(token_id: uuid.UUID) -> None:
+    """Decide on fresh data why a token was refused: a second tab, or somebody who should not have it."""
+    stored = RefreshToken.objects.get(pk=token_id)
+    used_long_ago = stored.used_at is not None and timezone.now() - stored.used_at > REUSE_GRACE
+    if not used_long_ago:
+        return
+    family = RefreshToken.objects.filter(family=stored.family, revoked_at__isnull=True)
+    if family.update(revoked_at=timezone.now()):
+        record("TOKEN_REUSE", stored.user, new={"family": str(stored.family)})
 
 
 def _password_fits(user: User | None, password: str) -> bool:

@@ -16,6 +16,13 @@ class Refusal(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="One of the contract's codes; it stays.")
 
 
+class Message(serializers.Serializer[Any]):
+    """The answer of a write that has nothing else to tell."""
+
+    success = serializers.BooleanField()
+    message = serializers.CharField()
+
+
 def refusals(**codes: str) -> dict[int, OpenApiResponse]:
     """`refusals(_400="SOLD_OUT, ...", _404="ORDER_NOT_FOUND")` as documented error answers."""
     return {int(status[1:]): OpenApiResponse(Refusal, description=text) for status, text in codes.items()}

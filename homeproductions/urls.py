@@ -53,6 +53,10 @@ docs = csp_update({"style-src": "'unsafe-inline'"})(SpectacularSwaggerSplitView.
 urlpatterns = [
     route("health", Health, "health"),
     route("api/auth/login", accounts.Login, "login"),
+    route("api/auth/refresh", accounts.Refresh, "refresh"),
+    route("api/auth/logout", accounts.Logout, "logout"),
+    route("api/auth/change-password", accounts.ChangePassword, "change-password"),
+    route("api/auth/me", accounts.Me, "me"),
     route("api/events", events.EventList, "events"),
     route("api/events/{reference}", events.EventDetail, "event"),
     route("api/orders", orders.OrderCreate, "orders"),

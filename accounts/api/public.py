@@ -3,34 +3,19 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import services
-from homeproductions.api import RequestBody, Text, ok
-from homeproductions.openapi import refusals
+from accounts.authentication import require_user
+from homeproductions.api import ok
+from homeproductions.openapi import Message, refusals
 
+from .serializers import LoginBody, MeAnswer, MeSerializer, PasswordBody, RefreshBody, SessionAnswer, UserSerializer
 
-class LoginBody(RequestBody):
-    email = Text(max_length=255)
-    password = Text(trim_whitespace=False)
-
-
-class UserSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    email = serializers.CharField()
-    name = serializers.CharField()
-    role = serializers.CharField()
-
-
-class SessionSerializer(serializers.Serializer[Any]):
-    success = serializers.BooleanField()
-    accessToken = serializers.CharField(source="access_token")
-    refreshToken = serializers.CharField(source="refresh_token")
-    user = UserSerializer()
+SIGNED_OUT = "You are signed out everywhere."
 
 
 class Login(APIView):
@@ -42,20 +27,74 @@ class Login(APIView):
     @extend_schema(
         request=LoginBody,
         responses={
-            200: SessionSerializer,
-            **refusals(_400="MISSING_REQUIRED_FIELDS", _401="INVALID_CREDENTIALS"),
+            200: SessionAnswer,
+            **refusals(_400="MISSING_REQUIRED_FIELDS, VALIDATION_ERROR", _401="INVALID_CREDENTIALS"),
         },
         auth=[],
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        session = services.log_in(**LoginBody.parse(request))
-        return ok(**session_payload(session))
+        return ok(**session_payload(services.log_in(**LoginBody.parse(request))))
+
+
+class Refresh(APIView):
+    """Trade a refresh token for a new pair. Each token is good once."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        request=RefreshBody,
+        responses={
+            200: SessionAnswer,
+            **refusals(_400="MISSING_REQUIRED_FIELDS, VALIDATION_ERROR", _401="INVALID_REFRESH_TOKEN"),
+        },
+        auth=[],
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        return ok(**session_payload(services.refresh(**RefreshBody.parse(request))))
+
+
+class Logout(APIView):
+    """End every session of the caller, on all devices."""
+
+    @extend_schema(request=None, responses={200: Message, **refusals(_401="NO_TOKEN, INVALID_TOKEN")}, tags=["auth"])
+    def post(self, request: Request) -> Response:
+        services.log_out(require_user(request))
+        return ok(message=SIGNED_OUT)
+
+
+class ChangePassword(APIView):
+    """Set a new password. Every session ends; sign in again with the new one."""
+
+    @extend_schema(
+        request=PasswordBody,
+        responses={
+            200: Message,
+            **refusals(
+                _400="MISSING_REQUIRED_FIELDS, VALIDATION_ERROR (too weak), INVALID_PASSWORD",
+                _401="NO_TOKEN, INVALID_TOKEN",
+            ),
+        },
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        services.change_password(require_user(request), **PasswordBody.parse(request))
+        return ok(message="Your password is changed. Please sign in again.")
+
+
+class Me(APIView):
+    """Who the token belongs to."""
+
+    @extend_schema(responses={200: MeAnswer, **refusals(_401="NO_TOKEN, INVALID_TOKEN")}, tags=["auth"])
+    def get(self, request: Request) -> Response:
+        return ok(user=MeSerializer(require_user(request)).data)
 
 
 def session_payload(session: services.Session) -> dict[str, Any]:
     return {
         "accessToken": session.access_token,
         "refreshToken": session.refresh_token,
-        "user": dict(UserSerializer(session.user).data),
+        "user": UserSerializer(session.user).data,
     }
