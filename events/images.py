@@ -1,0 +1,78 @@
+"""The picture of a night. It lies at the image host; the row holds its address and the id to remove it by."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.models import User
+from audit.services import record
+from homeproductions import pictures
+
+from .errors import EventNotFound
+from .models import Event
+
+
+def sign_upload(*, event_id: UUID | None, folder: str | None, actor: User) -> dict[str, Any]:
+    """A permit for a browser to upload on its own, for a night or into a shared folder.
+
+    Raises EventNotFound or CloudinaryNotConfigured. Who got it for what is in the audit.
+    """
+    pictures.check_configured()
+    event = _find(event_id) if event_id else None
+    permit = pictures.sign(pictures.event_folder(event.pk) if event else pictures.shared_folder(folder))
+    record("UPLOAD", event, entity_type="" if event else "upload", actor=actor, new={"folder": permit["folder"]})
+    return permit
+
+
+def set_image(event_id: UUID, image: str, *, actor: User) -> pictures.Picture:
+    """Upload, switch the row, remove what was there: at every moment the row shows a picture that exists.
+
+    Raises EventNotFound, Invalid, CloudinaryNotConfigured or UploadFailed.
+    """
+    _find(event_id)
+    picture = pictures.upload(image, pictures.event_folder(event_id))
+    try:
+        before = _switch(event_id, picture, actor)
+    except Exception:
+        pictures.discard([picture.public_id])
+        raise
+    pictures.discard([before["cloudinary_public_id"]])
+    return picture
+
+
+def remove_image(event_id: UUID, *, actor: User) -> bool:
+    """Clear the row, then remove the picture at the host. False if there was none.
+
+    Raises EventNotFound or CloudinaryNotConfigured.
+    """
+    pictures.check_configured()
+    before = _switch(event_id, None, actor)
+    pictures.discard([before["cloudinary_public_id"]])
+    return before["image_url"] is not None
+
+
+@transaction.atomic(durable=True)
+def _switch(event_id: UUID, picture: pictures.Picture | None, actor: User) -> dict[str, str | None]:
+    """Give the night another picture or none, and say what was there before. Committed when it returns."""
+    event = Event.objects.select_for_update(no_key=True).filter(pk=event_id).first()
+    if event is None:
+        raise EventNotFound
+    old = _held(event)
+    event.image_url = picture.url if picture else None
+    event.cloudinary_public_id = picture.public_id if picture else None
+    if _held(event) != old:
+        event.save(update_fields=["image_url", "cloudinary_public_id"])
+        record("UPLOAD", event, actor=actor, old=old, new=_held(event))
+    return old
+
+
+def _held(event: Event) -> dict[str, str | None]:
+    return {"image_url": event.image_url, "cloudinary_public_id": event.cloudinary_public_id}
+
+
+def _find(event_id: UUID) -> Event:
+    event = Event.objects.filter(pk=event_id).first()
+    if event is None:
+        raise EventNotFound
+    return event
