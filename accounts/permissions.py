@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from .authentication import require_user
@@ -25,3 +25,11 @@ class IsOffice(BasePermission):
         if not is_office(require_user(request).role):
             raise Forbidden
         return True
+
+
+class StaffReadsOfficeWrites(BasePermission):
+    """Anybody of the house may look; only the office may change."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        may_be_staff = request.method in SAFE_METHODS
+        return (IsStaff if may_be_staff else IsOffice)().has_permission(request, view)

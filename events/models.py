@@ -118,6 +118,9 @@ class TicketTier(UUIDModel):
     def __str__(self) -> str:
         return self.name
 
+    def has_orders(self) -> bool:
+        return self.orders.exists()
+
     @property
     def available(self) -> int:
         return self.quantity - self.sold

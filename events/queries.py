@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from .errors import EventNotFound
 from .models import Event, TicketTier
@@ -36,3 +36,25 @@ def as_uuid(text: str) -> UUID | None:
 def _with_active_tiers(events: QuerySet[Event]) -> QuerySet[Event]:
     tiers = TicketTier.objects.filter(is_active=True).order_by("sort_order", "created_at", "id")
     return events.prefetch_related(Prefetch("tiers", tiers))
+
+
+def planned(*, status: str = "", search: str = "", include_deleted: bool = False) -> QuerySet[Event]:
+    """Nights for the office with all their tiers, latest night first. An unknown status finds nothing."""
+    tiers = TicketTier.objects.order_by("sort_order", "created_at", "id")
+    events = Event.objects.prefetch_related(Prefetch("tiers", tiers))
+    if status and status != "all":
+        events = events.filter(status=status)
+    elif not include_deleted:
+        events = events.exclude(status=Event.Status.DELETED)
+    if search:
+        events = events.filter(Q(name__icontains=search) | Q(venue__icontains=search) | Q(location__icontains=search))
+    return events.order_by("-event_date", "-created_at")
+
+
+def planned_event(reference: str) -> Event:
+    """One night of any status, by id. Raises EventNotFound."""
+    event_id = as_uuid(reference)
+    event = planned(include_deleted=True).filter(pk=event_id).first() if event_id else None
+    if event is None:
+        raise EventNotFound
+    return event

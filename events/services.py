@@ -1,17 +1,24 @@
-"""Stock. `reserve` and `release` are the only code that writes `sold`."""
+"""Stock and planning. `reserve` and `release` are the only code that writes `sold`."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from secrets import token_hex
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, Model
+from django.utils.text import slugify
 
+from accounts.models import User
+from audit.services import record
 from homeproductions.errors import Invalid
 
-from .errors import EventNotActive, SaleEnded, SaleNotStarted, SoldOut, TierNotActive, TierNotFound
+from .errors import EventNotActive, EventNotFound, SaleEnded, SaleNotStarted, SoldOut, TierNotActive, TierNotFound
 from .models import Event, TicketTier
 
 # Guests still buy at the door; after this the night is over, whatever its status says.
 SALE_ENDS_AFTER_START = timedelta(hours=12)
+DEFAULT_QUANTITY = 100
 
 
 def find_tier(event_id: UUID, tier_id: UUID) -> TicketTier:
@@ -27,10 +34,7 @@ def check_on_sale(tier: TicketTier, quantity: int, *, now: datetime) -> None:
 
     Raises EventNotActive, TierNotActive, SaleNotStarted, SaleEnded, Invalid (more than `max_per_order`) or SoldOut.
     """
-    if tier.event.status != Event.Status.ACTIVE:
-        raise EventNotActive
-    if not tier.is_active:
-        raise TierNotActive
+    check_is_offered(tier)
     if tier.sale_starts_at and now < tier.sale_starts_at:
         raise SaleNotStarted
     if (tier.sale_ends_at and now >= tier.sale_ends_at) or now >= tier.event.starts_at + SALE_ENDS_AFTER_START:
@@ -39,6 +43,14 @@ def check_on_sale(tier: TicketTier, quantity: int, *, now: datetime) -> None:
         raise Invalid(f"quantity: at most {tier.max_per_order} tickets per order.")
     if tier.available < quantity:
         raise SoldOut(available=tier.available)
+
+
+def check_is_offered(tier: TicketTier) -> None:
+    """Raises EventNotActive or TierNotActive."""
+    if tier.event.status != Event.Status.ACTIVE:
+        raise EventNotActive
+    if not tier.is_active:
+        raise TierNotActive
 
 
 def reserve(tier_id: UUID, quantity: int, *, now: datetime) -> TicketTier:
@@ -61,4 +73,127 @@ def release(tier_id: UUID, quantity: int) -> None:
 def lock_tier(tier_id: UUID) -> TicketTier:
     """The tier's row lock: the one thing two sales of a tier wait for. Inserting an order does not need it."""
     tiers = TicketTier.objects.select_related("event").select_for_update(of=("self",), no_key=True)
-    return tiers.get(pk=tier_id)
+    tier = tiers.filter(pk=tier_id).first()
+    if tier is None:
+        raise TierNotFound  # removed while we waited for it
+    return tier
+
+
+# --- Planning -----------------------------------------------------------------------------------------------
+
+
+def create_event(data: dict[str, Any], tiers: list[dict[str, Any]], *, actor: User) -> Event:
+    """A new night with its tiers in the given order. Raises Invalid when a tier lacks its name or price."""
+    with transaction.atomic():
+        event = Event.objects.create(**data, slug=free_slug(data["name"], data["event_date"]), created_by=actor)
+        for position, tier in enumerate(tiers):
+            _add_tier(event, tier, position)
+        record("CREATE", event, actor=actor, new=_summary(event))
+    return event
+
+
+def update_event(event_id: UUID, data: dict[str, Any], tiers: list[dict[str, Any]] | None, *, actor: User) -> Event:
+    """Change what `data` names and keep the rest. With `tiers`, they become the tiers of the night, in that order:
+    those with a known id are changed, others added, and those not listed removed (deactivated when they have
+    orders). Raises EventNotFound or Invalid."""
+    with transaction.atomic():
+        event = Event.objects.select_for_update(no_key=True).filter(pk=event_id).first()
+        if event is None:
+            raise EventNotFound
+        changed = _assign(event, data)
+        if changed:
+            event.save(update_fields=list(changed))
+            _record_change(event, changed, actor)
+        if tiers is not None:
+            _replace_tiers(event, tiers, actor)
+    return event
+
+
+def delete_event(event_id: UUID, *, actor: User) -> None:
+    """Hide the night for good; its orders stay. Saying it twice changes nothing more. Raises EventNotFound."""
+    with transaction.atomic():
+        event = Event.objects.select_for_update(no_key=True).filter(pk=event_id).first()
+        if event is None:
+            raise EventNotFound
+        if event.status == Event.Status.DELETED:
+            return
+        before, event.status = event.status, Event.Status.DELETED
+        event.save(update_fields=["status"])
+        record("DELETE", event, actor=actor, old={"name": event.name, "status": before})
+
+
+def _summary(event: Event) -> dict[str, str]:
+    return {"name": event.name, "location": event.location, "date": str(event.event_date)}
+
+
+def free_slug(name: str, night: date) -> str:
+    """`luna-llena-2027-02-14`, with a few random letters when that is taken."""
+    slug = f"{slugify(name)[:200] or 'night'}-{night:%Y-%m-%d}"
+    return f"{slug}-{token_hex(3)}" if Event.objects.filter(slug=slug).exists() else slug
+
+
+def _replace_tiers(event: Event, wanted: list[dict[str, Any]], actor: User) -> None:
+    # In one order for everybody, so that two such updates and the sales between them cannot deadlock.
+    locked = event.tiers.select_for_update(no_key=True).order_by("pk")
+    present: dict[UUID | None, TicketTier] = {tier.pk: tier for tier in locked}
+    for position, data in enumerate(wanted):
+        tier = present.pop(data.get("id"), None)
+        if tier is None:
+            tier = _add_tier(event, data, position)
+            record("CREATE", tier, actor=actor, new={"name": tier.name, "price": str(tier.price)})
+        else:
+            _change_tier(tier, {**_without_id(data), "sort_order": position}, actor)
+    for tier in present.values():
+        _remove_tier(tier, actor)
+
+
+def _add_tier(event: Event, data: dict[str, Any], position: int) -> TicketTier:
+    if not data.get("name") or data.get("price") is None:
+        raise Invalid(f"tiers[{position}]: name and price are required.")
+    values = {"quantity": DEFAULT_QUANTITY, **_without_id(data), "sort_order": position}
+    return TicketTier.objects.create(event=event, **values)
+
+
+def _change_tier(tier: TicketTier, data: dict[str, Any], actor: User) -> None:
+    if data.get("quantity", tier.quantity) < tier.sold:
+        raise Invalid(f"{tier.name}: {tier.sold} are sold already; the quantity cannot be lower.")
+    changed = _assign(tier, data)
+    if not changed:
+        return
+    tier.save(update_fields=list(changed))
+    if set(changed) != {"sort_order"}:
+        _record_change(tier, changed, actor)
+
+
+def _remove_tier(tier: TicketTier, actor: User) -> None:
+    """Orders keep their tier for ever, whatever became of them; then it only goes off sale."""
+    if not tier.has_orders():
+        record("DELETE", tier, actor=actor, old={"name": tier.name})
+        tier.delete()
+    elif tier.is_active:
+        tier.is_active = False
+        tier.save(update_fields=["is_active"])
+        record("UPDATE", tier, actor=actor, old={"is_active": True}, new={"is_active": False})
+
+
+def _assign(row: Model, data: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Set the fields and return those that really changed, with their value before and after."""
+    changed = {name: (getattr(row, name), value) for name, value in data.items() if getattr(row, name) != value}
+    for name, (_, value) in changed.items():
+        setattr(row, name, value)
+    return changed
+
+
+def _without_id(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name != "id"}
+
+
+def _record_change(row: Model, changed: dict[str, tuple[Any, Any]], actor: User) -> None:
+    old = {name: _plain(before) for name, (before, _) in changed.items()}
+    new = {name: _plain(after) for name, (_, after) in changed.items()}
+    record("UPDATE", row, actor=actor, old=old, new=new)
+
+
+def _plain(value: Any) -> Any:
+    """The value as an audit row can hold it."""
+    return value if isinstance(value, str | int | bool | list | None) else str(value)

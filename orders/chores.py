@@ -1,8 +1,8 @@
 """What the worker loop does for orders."""
 
-import logging
 from datetime import timedelta
 
+import structlog
 from django.utils import timezone
 
 from homeproductions import chores
@@ -10,7 +10,7 @@ from homeproductions import chores
 from .models import WebhookDelivery
 from .services import payments
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # The request that stored a delivery normally applies it within milliseconds.
 GRACE = timedelta(seconds=30)
@@ -28,8 +28,8 @@ def apply_waiting_deliveries() -> int:
         try:
             payments.apply_delivery(delivery_id)
             applied += 1
-        except Exception:  # one delivery that fails must not keep the others waiting
-            log.exception("delivery %s could not be applied", delivery_id)
+        except Exception as error:  # one delivery that fails must not keep the others waiting
+            log.error("delivery not applied", delivery=str(delivery_id), **chores.outline(error))
     return applied
 
 

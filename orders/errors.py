@@ -11,6 +11,21 @@ class OrderNotPending(Refused):
     message = "This order was cancelled or refunded and can no longer be paid."
 
 
+class CannotCancel(Refused):
+    code = "CANNOT_CANCEL_NON_PENDING"
+    message = "Only an order that is not paid yet can be cancelled. Refund a paid one instead."
+
+
+class CannotRefund(Refused):
+    code = "CANNOT_REFUND_NON_PAID"
+    message = "Only a paid order can be refunded."
+
+
+class AlreadyInside(Refused):
+    code = "ALREADY_CHECKED_IN"
+    message = "The guest is already inside. Refund anyway with `force`; the seats are then not sold again."
+
+
 class NotPaid(Refused):
     code = "NOT_PAID"
     message = "This order is not paid."

@@ -2,14 +2,16 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from events.queries import as_uuid
+from homeproductions.mail.models import OutboxEmail
 
 from . import codes
 from .errors import OrderNotFound
-from .models import Order
+from .models import CheckIn, Order
 
 
 def find_by_number(text: str) -> Order:
@@ -46,6 +48,50 @@ def find_presented(text: str) -> Order:
     if order is None:
         raise OrderNotFound
     return order
+
+
+def find_by_id(reference: str) -> Order:
+    """One order by its id, with what the office's list shows. Raises OrderNotFound."""
+    order_id = as_uuid(reference)
+    order = _for_office().filter(pk=order_id).first() if order_id else None
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def find_by_number_or_id(reference: str) -> Order:
+    """One order by either name. Raises OrderNotFound."""
+    order_id = as_uuid(reference.strip().lower())
+    return find_by_id(str(order_id)) if order_id else find_by_number(reference)
+
+
+def listed(*, event_id: UUID | None = None, status: str = "", search: str = "") -> QuerySet[Order]:
+    """Orders for the office, newest first, without a query per row. An unknown status finds nothing."""
+    orders = _for_office()
+    if event_id:
+        orders = orders.filter(event_id=event_id)
+    if status and status != "all":
+        orders = orders.filter(status=status)
+    if search:
+        orders = orders.filter(
+            Q(buyer_name__icontains=search) | Q(buyer_email__icontains=search) | Q(order_number__icontains=search)
+        )
+    return orders.order_by("-created_at", "-id")
+
+
+def recent_checkins() -> QuerySet[CheckIn]:
+    return CheckIn.objects.select_related("order__event", "order__tier").order_by("-checked_in_at", "-id")
+
+
+def _for_office() -> QuerySet[Order]:
+    """With the state of the ticket mail and the time of the check-in, by sub-queries."""
+    ticket = OutboxEmail.objects.filter(order=OuterRef("pk"), email_type="ticket").order_by("-created_at")
+    checkin = CheckIn.objects.filter(order=OuterRef("pk"))
+    return _with_night().annotate(
+        email_status=Subquery(ticket.values("status")[:1]),
+        email_sent_at=Subquery(ticket.values("sent_at")[:1]),
+        checked_in_at=Subquery(checkin.values("checked_in_at")[:1]),
+    )
 
 
 def _with_night() -> QuerySet[Order]:

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from accounts import services
 from accounts.authentication import require_user
+from homeproductions import throttles
 from homeproductions.api import ok
 from homeproductions.openapi import Message, refusals
 
@@ -23,6 +24,7 @@ class Login(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (throttles.SignIn,)
 
     @extend_schema(
         request=LoginBody,
@@ -42,6 +44,7 @@ class Refresh(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (throttles.SessionCalls,)
 
     @extend_schema(
         request=RefreshBody,
@@ -59,6 +62,8 @@ class Refresh(APIView):
 class Logout(APIView):
     """End every session of the caller, on all devices."""
 
+    throttle_classes = (throttles.SessionCalls,)
+
     @extend_schema(request=None, responses={200: Message, **refusals(_401="NO_TOKEN, INVALID_TOKEN")}, tags=["auth"])
     def post(self, request: Request) -> Response:
         services.log_out(require_user(request))
@@ -67,6 +72,8 @@ class Logout(APIView):
 
 class ChangePassword(APIView):
     """Set a new password. Every session ends; sign in again with the new one."""
+
+    throttle_classes = (throttles.PasswordChange,)
 
     @extend_schema(
         request=PasswordBody,
@@ -86,6 +93,8 @@ class ChangePassword(APIView):
 
 class Me(APIView):
     """Who the token belongs to."""
+
+    throttle_classes = (throttles.SessionCalls,)
 
     @extend_schema(responses={200: MeAnswer, **refusals(_401="NO_TOKEN, INVALID_TOKEN")}, tags=["auth"])
     def get(self, request: Request) -> Response:

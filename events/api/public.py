@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from events import queries
+from homeproductions import throttles
 from homeproductions.api import ok
 from homeproductions.openapi import refusals
 
@@ -18,6 +19,7 @@ class EventList(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: EventListAnswer}, auth=[], tags=["events"])
     def get(self, request: Request) -> Response:
@@ -30,6 +32,7 @@ class EventDetail(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: EventAnswer, **refusals(_404="EVENT_NOT_FOUND")}, auth=[], tags=["events"])
     def get(self, request: Request, reference: str) -> Response:

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from homeproductions import throttles
 from homeproductions.api import ok
 from homeproductions.openapi import refusals
 from orders import queries
@@ -25,6 +26,7 @@ class OrderCreate(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (throttles.OrderCreation,)
 
     @extend_schema(
         request=OrderBody,
@@ -55,6 +57,7 @@ class OrderDetail(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (throttles.OrderLookup,)
 
     @extend_schema(
         parameters=[OpenApiParameter("email", str, description="The buyer's address, as proof of ownership.")],

@@ -12,6 +12,7 @@ from homeproductions.api import (
     NightTime,
     OptionalText,
     RequestBody,
+    StrictBoolean,
     StrictInteger,
     Text,
     Timestamp,
@@ -174,3 +175,116 @@ def at_the_door(order: Order, checkin: CheckIn | None) -> Order:
     order.checked_in = checkin is not None  # type: ignore[attr-defined]
     order.checked_in_at = checkin.checked_in_at if checkin else None  # type: ignore[attr-defined]
     return order
+
+
+# --- The office (contract 2.10) ------------------------------------------------------------------------------
+
+
+class AdminOrderSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    orderNumber = serializers.CharField(source="order_number")
+    eventId = serializers.UUIDField(source="event_id")
+    eventName = serializers.CharField(source="event.name")
+    eventDate = NightDate(source="event.event_date")
+    tierId = serializers.UUIDField(source="tier_id")
+    tierName = serializers.CharField(source="tier.name")
+    buyerName = serializers.CharField(source="buyer_name")
+    buyerEmail = serializers.CharField(source="buyer_email")
+    buyerPhone = serializers.CharField(source="buyer_phone", allow_null=True)
+    buyerCountry = serializers.CharField(source="buyer_country", allow_null=True)
+    buyerNationality = serializers.CharField(source="buyer_nationality", allow_null=True)
+    quantity = serializers.IntegerField()
+    unitPrice = Money(source="unit_price")
+    totalPrice = Money(source="total_price", max_digits=12)
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(Order.Status.choices)
+    paymentMethod = serializers.CharField(source="payment_method", allow_null=True)
+    payment_method = serializers.CharField(allow_null=True)
+    paymentProvider = serializers.CharField(source="payment_provider", allow_null=True)
+    paymentReference = serializers.CharField(source="payment_reference", allow_null=True)
+    paymentConfirmedAt = Timestamp(source="payment_confirmed_at", allow_null=True)
+    emailStatus = serializers.CharField(source="email_status", allow_null=True)
+    emailSentAt = Timestamp(source="email_sent_at", allow_null=True)
+    checkedInAt = Timestamp(source="checked_in_at", allow_null=True)
+    isTest = serializers.BooleanField(source="is_test")
+    createdAt = Timestamp(source="created_at")
+
+
+class AdminOrderListAnswer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    orders = AdminOrderSerializer(many=True)
+    count = serializers.IntegerField(help_text="Rows in this answer.")
+    total = serializers.IntegerField()
+    totalPages = serializers.IntegerField()
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+
+
+class AdminOrderAnswer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    order = AdminOrderSerializer()
+
+
+class StatusBody(RequestBody):
+    status = Text(max_length=50)
+    paymentReference = OptionalText(source="payment_reference", max_length=255)
+    sendEmail = StrictBoolean(source="send_email", default=True, allow_null=True)
+    force = StrictBoolean(default=False, allow_null=True, help_text="Refund although the guest is inside.")
+
+
+class MarkPaidBody(RequestBody):
+    orderId = Text(source="order_id", max_length=100, help_text="Order number or id.")
+
+
+class TestOrderBody(RequestBody):
+    eventId = UUIDText(source="event_id")
+    tierId = UUIDText(source="tier_id")
+    buyerName = Text(source="buyer_name", max_length=255)
+    buyerEmail = EmailAddress(source="buyer_email")
+    buyerPhone = OptionalText(source="buyer_phone", max_length=50)
+    quantity = StrictInteger(min_value=1, max_value=100, default=1)
+    sendEmail = StrictBoolean(source="send_email", default=True)
+
+
+class MailedAnswer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    message = serializers.CharField()
+    emailSent = serializers.BooleanField(help_text="False: the ticket is queued and leaves within seconds.")
+
+
+class MarkedPaidAnswer(MailedAnswer):
+    order_id = serializers.CharField(help_text="The order number.")
+
+
+class TestOrderSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    orderNumber = serializers.CharField(source="order_number")
+    eventName = serializers.CharField(source="event.name")
+    tierName = serializers.CharField(source="tier.name")
+    buyerName = serializers.CharField(source="buyer_name")
+    buyerEmail = serializers.CharField(source="buyer_email")
+    quantity = serializers.IntegerField()
+    totalPrice = Money(source="total_price", max_digits=12)
+    status = serializers.ChoiceField(Order.Status.choices)
+    qrCode = serializers.CharField(source="code")
+
+
+class TestOrderAnswer(MailedAnswer):
+    order = TestOrderSerializer()
+
+
+class CheckInSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    orderNumber = serializers.CharField(source="order.order_number")
+    buyerName = serializers.CharField(source="order.buyer_name")
+    buyerEmail = serializers.CharField(source="order.buyer_email")
+    quantity = serializers.IntegerField(source="admitted")
+    eventName = serializers.CharField(source="order.event.name")
+    tierName = serializers.CharField(source="order.tier.name")
+    checkedInAt = Timestamp(source="checked_in_at")
+
+
+class CheckInListAnswer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    checkins = CheckInSerializer(many=True)
+    count = serializers.IntegerField()

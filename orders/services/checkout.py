@@ -10,8 +10,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.models import User
 from events.models import TicketTier
-from events.services import check_on_sale, find_tier, reserve
+from events.services import check_is_offered, check_on_sale, find_tier, reserve
 from homeproductions import origin
 from orders import codes
 from orders.models import Order
@@ -22,6 +23,7 @@ NUMBER_ALPHABET = string.digits + string.ascii_uppercase
 NUMBER_LENGTH = 8
 NUMBER_TRIES = 5
 DEFAULT_REFERRAL = "direct"
+TEST = "test"
 
 
 def place_order(*, event_id: UUID, tier_id: UUID, quantity: int, **buyer: Any) -> Order:
@@ -68,6 +70,24 @@ def _insert(tier: TicketTier, quantity: int, buyer: dict[str, Any], now: datetim
         user_agent=here.user_agent,
         **{**buyer, "referral_source": buyer.get("referral_source") or DEFAULT_REFERRAL},
     )
+
+
+def place_test_order(
+    *, event_id: UUID, tier_id: UUID, quantity: int, actor: User, send_email: bool, **buyer: Any
+) -> Order:
+    """A paid order to try things out with: its ticket is real, but it takes no stock and earns no revenue.
+
+    Raises TierNotFound, EventNotActive or TierNotActive.
+    """
+    now = timezone.now()
+    tier = find_tier(event_id, tier_id)
+    check_is_offered(tier)
+    buyer = {**buyer, "payment_method": TEST, "referral_source": "admin_test", "is_test": True}
+    with transaction.atomic():
+        order = _insert(tier, quantity, buyer, now)
+        reference = f"TEST-{int(now.timestamp() * 1000)}"
+        payments.mark_paid(order, provider=TEST, reference=reference, actor=actor, send_ticket=send_email)
+    return order
 
 
 def new_order_number(now: datetime) -> str:

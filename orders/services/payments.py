@@ -93,7 +93,9 @@ def reason_for_review(order: Order | None, notice: Notice) -> str:
     return Payment.Review.NONE
 
 
-def mark_paid(order: Order, *, provider: str, reference: str, actor: User | None = None) -> None:
+def mark_paid(
+    order: Order, *, provider: str, reference: str, actor: User | None = None, send_ticket: bool = True
+) -> None:
     """Make a pending order paid and queue its ticket, in the caller's transaction, which holds the order's lock
     or has just inserted it. Raises OrderNotPending."""
     if order.status != Order.Status.PENDING:
@@ -114,7 +116,8 @@ def mark_paid(order: Order, *, provider: str, reference: str, actor: User | None
     )
     change = {"status": Order.Status.PAID, "provider": provider}
     record("STATUS_CHANGE", order, actor=actor, old={"status": Order.Status.PENDING}, new=change)
-    mails.queue_ticket(order)
+    if send_ticket:
+        mails.queue_ticket(order)
 
 
 def minor_units(amount: Decimal) -> int:

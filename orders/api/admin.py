@@ -1,0 +1,207 @@
+"""What the office does with orders: /api/admin/orders and /api/admin/checkins."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import require_user
+from accounts.permissions import IsOffice, IsStaff
+from homeproductions.api import Page, ok, query_id
+from homeproductions.errors import Invalid
+from homeproductions.mail.models import OutboxEmail
+from homeproductions.openapi import refusals
+from orders import queries
+from orders.models import Order
+from orders.services import checkout, status, tickets
+
+from .serializers import (
+    AdminOrderAnswer,
+    AdminOrderListAnswer,
+    AdminOrderSerializer,
+    CheckInListAnswer,
+    CheckInSerializer,
+    MailedAnswer,
+    MarkedPaidAnswer,
+    MarkPaidBody,
+    StatusBody,
+    TestOrderAnswer,
+    TestOrderBody,
+    TestOrderSerializer,
+)
+
+SIGNED_IN = {"_401": "NO_TOKEN, INVALID_TOKEN", "_403": "FORBIDDEN"}
+TAGS = ["admin: orders"]
+QUEUED = "The ticket is on its way by e-mail."
+
+
+class AdminOrderList(APIView):
+    """Orders, newest first."""
+
+    permission_classes = (IsStaff,)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("eventId", str),
+            OpenApiParameter("status", str, description="Exactly this status; an unknown one finds nothing."),
+            OpenApiParameter("search", str, description="Part of the buyer's name, address or the order number."),
+            OpenApiParameter("limit", int, description="Rows a page: 100 by default, 200 at most."),
+            OpenApiParameter("page", int, description="From 1; wins over `offset`."),
+            OpenApiParameter("offset", int),
+        ],
+        responses={200: AdminOrderListAnswer, **refusals(_400="VALIDATION_ERROR", **SIGNED_IN)},
+        tags=TAGS,
+    )
+    def get(self, request: Request) -> Response:
+        query, page = request.query_params, Page.of(request, default=100)
+        orders = queries.listed(
+            event_id=query_id(request, "eventId", "event_id"),
+            status=query.get("status", ""),
+            search=query.get("search", "").strip(),
+        )
+        total = orders.count()
+        shown = AdminOrderSerializer(orders[page.offset : page.offset + page.limit], many=True).data
+        return ok(
+            orders=shown,
+            count=len(shown),
+            total=total,
+            totalPages=page.pages_of(total),
+            page=page.number,
+            limit=page.limit,
+        )
+
+
+class AdminOrderDetail(APIView):
+    """One order, by id."""
+
+    permission_classes = (IsStaff,)
+
+    @extend_schema(responses={200: AdminOrderAnswer, **refusals(_404="ORDER_NOT_FOUND", **SIGNED_IN)}, tags=TAGS)
+    def get(self, request: Request, reference: str) -> Response:
+        return ok(order=AdminOrderSerializer(queries.find_by_id(reference)).data)
+
+
+class OrderStatus(APIView):
+    """Move an order along its graph: pending to paid or cancelled, paid to refunded. Repeating is harmless."""
+
+    permission_classes = (IsOffice,)
+
+    @extend_schema(
+        request=StatusBody,
+        responses={
+            200: MailedAnswer,
+            **refusals(
+                _400="VALIDATION_ERROR (with `validStatuses`), ORDER_NOT_PENDING, CANNOT_CANCEL_NON_PENDING, "
+                "CANNOT_REFUND_NON_PAID, ALREADY_CHECKED_IN (refund of a guest who is inside)",
+                _404="ORDER_NOT_FOUND",
+                **SIGNED_IN,
+            ),
+        },
+        tags=TAGS,
+    )
+    def put(self, request: Request, reference: str) -> Response:
+        body = StatusBody.parse(request)
+        order = queries.find_by_id(reference)
+        change_status(order, body, request)
+        return ok(message=f"The order is {body['status']}.", emailSent=is_ticket_sent(order))
+
+
+def change_status(order: Order, body: dict[str, Any], request: Request) -> None:
+    actor = require_user(request)
+    match body["status"]:
+        case Order.Status.PAID:
+            reference = body.get("payment_reference") or ""
+            wants_mail = body["send_email"] is not False
+            status.mark_paid(order.pk, actor=actor, reference=reference, send_email=wants_mail)
+        case Order.Status.CANCELLED:
+            status.cancel(order.pk, actor=actor)
+        case Order.Status.REFUNDED:
+            status.refund(order.pk, actor=actor, force=bool(body["force"]))
+        case _:
+            raise Invalid(
+                f"An order cannot be made {body['status']!r}.", validStatuses=["paid", "cancelled", "refunded"]
+            )
+
+
+class ResendEmail(APIView):
+    """Mail the ticket of a paid order again."""
+
+    permission_classes = (IsOffice,)
+
+    @extend_schema(
+        request=None,
+        responses={200: MailedAnswer, **refusals(_400="NOT_PAID", _404="ORDER_NOT_FOUND", **SIGNED_IN)},
+        tags=TAGS,
+    )
+    def post(self, request: Request, reference: str) -> Response:
+        status.resend_ticket(queries.find_by_id(reference).pk, actor=require_user(request))
+        return ok(message=QUEUED, emailSent=False)
+
+
+class CreateTestOrder(APIView):
+    """A paid order to try things out with, outside stock and revenue."""
+
+    permission_classes = (IsOffice,)
+
+    @extend_schema(
+        request=TestOrderBody,
+        responses={
+            200: TestOrderAnswer,
+            **refusals(
+                _400="MISSING_REQUIRED_FIELDS, VALIDATION_ERROR, EVENT_NOT_ACTIVE, TIER_NOT_ACTIVE",
+                _404="TIER_NOT_FOUND",
+                **SIGNED_IN,
+            ),
+        },
+        tags=TAGS,
+    )
+    def post(self, request: Request) -> Response:
+        order: Any = checkout.place_test_order(actor=require_user(request), **TestOrderBody.parse(request))
+        order.code = tickets.current_code(order)
+        return ok(message="The test order is paid.", order=TestOrderSerializer(order).data, emailSent=False)
+
+
+class MarkPaid(APIView):
+    """Old callers' way to confirm a payment by order number or id."""
+
+    permission_classes = (IsOffice,)
+
+    @extend_schema(
+        request=MarkPaidBody,
+        responses={
+            200: MarkedPaidAnswer,
+            **refusals(
+                _400="MISSING_REQUIRED_FIELDS, VALIDATION_ERROR, ORDER_NOT_PENDING", _404="ORDER_NOT_FOUND", **SIGNED_IN
+            ),
+        },
+        tags=TAGS,
+    )
+    def post(self, request: Request) -> Response:
+        order = queries.find_by_number_or_id(MarkPaidBody.parse(request)["order_id"])
+        status.mark_paid(order.pk, actor=require_user(request), provider="admin_legacy")
+        return ok(message=QUEUED, emailSent=is_ticket_sent(order), order_id=order.order_number)
+
+
+class RecentCheckIns(APIView):
+    """Who was let in last."""
+
+    permission_classes = (IsStaff,)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("limit", int, description="10 by default, 200 at most.")],
+        responses={200: CheckInListAnswer, **refusals(_400="VALIDATION_ERROR", **SIGNED_IN)},
+        tags=["door"],
+    )
+    def get(self, request: Request) -> Response:
+        page = Page.of(request, default=10)
+        checkins = queries.recent_checkins()[page.offset : page.offset + page.limit]
+        shown = CheckInSerializer(checkins, many=True).data
+        return ok(checkins=shown, count=len(shown))
+
+
+def is_ticket_sent(order: Order) -> bool:
+    """Whether the order's newest ticket mail has left already; the worker sends, never the request."""
+    newest = order.emails.filter(email_type=OutboxEmail.Kind.TICKET).order_by("-created_at").first()
+    return newest is not None and newest.status == OutboxEmail.Status.SENT

@@ -1,0 +1,98 @@
+"""The steps along the status graph that people take. Each locks the order, re-checks, and commits with its history."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit.services import record
+from events.services import release
+from homeproductions.mail.services import close_open
+from orders import mails
+from orders.errors import AlreadyInside, CannotCancel, CannotRefund, NotPaid, OrderNotFound
+from orders.models import Order
+
+from . import payments
+
+Status = Order.Status
+
+
+@transaction.atomic
+def mark_paid(
+    order_id: UUID, *, actor: User, provider: str = "admin", reference: str = "", send_email: bool = True
+) -> Order:
+    """Take a person's word that the money is there. A paid order stays as it is.
+
+    Raises OrderNotFound or OrderNotPending.
+    """
+    order = lock(order_id)
+    if order.status != Status.PAID:
+        payments.mark_paid(order, provider=provider, reference=reference, actor=actor, send_ticket=send_email)
+    return order
+
+
+@transaction.atomic
+def cancel(order_id: UUID, *, actor: User | None = None) -> Order:
+    """Close a pending order and give its seats back, once. A cancelled order stays as it is.
+
+    Raises OrderNotFound or CannotCancel.
+    """
+    order = lock(order_id)
+    if order.status == Status.CANCELLED:
+        return order
+    if order.status != Status.PENDING:
+        raise CannotCancel
+    order.cancelled_at = timezone.now()
+    _leave(order, Status.CANCELLED, "cancelled_at", actor=actor, release_seats=True)
+    return order
+
+
+@transaction.atomic
+def refund(order_id: UUID, *, actor: User | None = None, force: bool = False) -> Order:
+    """Take a paid order back: its ticket admits nobody any more and its seats are sold again, once.
+
+    Somebody who is inside keeps their place: then it takes `force`, and the seats are not given back.
+    Raises OrderNotFound, CannotRefund or AlreadyInside.
+    """
+    order = lock(order_id)
+    if order.status == Status.REFUNDED:
+        return order
+    if order.status != Status.PAID:
+        raise CannotRefund
+    is_inside = order.checkins.exists()
+    if is_inside and not force:
+        raise AlreadyInside
+    order.refunded_at = timezone.now()
+    _leave(order, Status.REFUNDED, "refunded_at", actor=actor, release_seats=not is_inside)
+    return order
+
+
+@transaction.atomic
+def resend_ticket(order_id: UUID, *, actor: User) -> Order:
+    """Queue the ticket of a paid order again. Raises OrderNotFound or NotPaid."""
+    order = lock(order_id)
+    if order.status != Status.PAID:
+        raise NotPaid(f"This order is {order.status}; only a paid one has a ticket.")
+    mails.queue_ticket(order)
+    record("RESEND_EMAIL", order, actor=actor)
+    return order
+
+
+def lock(order_id: UUID) -> Order:
+    """The order, locked against every other change of it. Raises OrderNotFound."""
+    orders = Order.objects.select_for_update(of=("self",), no_key=True).select_related("event", "tier")
+    order = orders.filter(pk=order_id).first()
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def _leave(order: Order, status: str, moment: str, *, actor: User | None, release_seats: bool) -> None:
+    """Move a locked order to an end of the graph. Order first, then tier: everybody locks in that order."""
+    before, order.status = order.status, status
+    order.save(update_fields=["status", moment])
+    if release_seats and not order.is_test:
+        release(order.tier_id, order.quantity)
+    close_open(order, reason=f"the order was {status}")
+    record("STATUS_CHANGE", order, actor=actor, old={"status": before}, new={"status": status})

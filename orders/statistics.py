@@ -1,0 +1,101 @@
+"""Figures for the office (contract 2.13). Test orders count nowhere; every figure is an aggregate of its own, since
+joining tiers with orders would multiply both."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from events.models import Event, TicketTier
+from homeproductions.mail.models import OutboxEmail
+
+from .models import CheckIn, Order
+
+Status = Order.Status
+TOP_REFERRALS = 10
+RECENT_ORDERS = 10
+
+
+def real_orders(event_id: UUID | None = None) -> QuerySet[Order]:
+    orders = Order.objects.filter(is_test=False)
+    return orders.filter(event_id=event_id) if event_id else orders
+
+
+def orders_by_status(event_id: UUID | None = None) -> dict[str, int]:
+    """How many orders are in each status; every status is there."""
+    rows = real_orders(event_id).order_by().values_list("status").annotate(Count("pk"))
+    return {**dict.fromkeys(Status.values, 0), **dict(rows)}
+
+
+def sales(event_id: UUID | None = None) -> dict[str, Any]:
+    """Revenue and tickets of paid orders. `revenue` adds up all currencies, as callers expect one number;
+    `by_currency` tells them apart."""
+    paid = real_orders(event_id).filter(status=Status.PAID).order_by()
+    rows = list(paid.values("currency").annotate(revenue=Sum("total_price"), tickets=Sum("quantity")))
+    return {
+        "revenue": sum((row["revenue"] for row in rows), Decimal(0)),
+        "tickets": sum(row["tickets"] for row in rows),
+        "by_currency": {row["currency"]: row["revenue"] for row in rows},
+    }
+
+
+def admissions(event_id: UUID | None = None) -> dict[str, int]:
+    """Check-ins: all there ever were, and of orders still paid the number of orders and of people."""
+    checkins = CheckIn.objects.filter(order__is_test=False)
+    if event_id:
+        checkins = checkins.filter(order__event_id=event_id)
+    still_paid = Q(order__status=Status.PAID)
+    return checkins.order_by().aggregate(
+        all=Count("pk"),
+        orders=Count("pk", filter=still_paid),
+        people=Coalesce(Sum("admitted", filter=still_paid), 0),
+    )
+
+
+def events_by_status() -> dict[str, int]:
+    rows = Event.objects.order_by().values_list("status").annotate(Count("pk"))
+    return {**dict.fromkeys(Event.Status.values, 0), **dict(rows)}
+
+
+def referrals() -> dict[str, int]:
+    """Where paid orders came from: source to number of orders, the ten best."""
+    paid = real_orders().filter(status=Status.PAID).order_by()
+    rows = paid.values("referral_source").annotate(orders=Count("pk")).order_by("-orders", "referral_source")
+    return {row["referral_source"] or "direct": row["orders"] for row in rows[:TOP_REFERRALS]}
+
+
+def per_event() -> list[dict[str, Any]]:
+    """Tickets and revenue of paid orders, capacity, and people inside, for each active night by date."""
+    nights = Event.objects.filter(status=Event.Status.ACTIVE)
+    paid = real_orders().filter(status=Status.PAID, event__in=nights).order_by()
+    tiers = TicketTier.objects.filter(event__in=nights).order_by()
+    inside = CheckIn.objects.filter(order__in=paid).order_by()
+    sold = dict(paid.values_list("event_id").annotate(Sum("quantity")))
+    revenue = dict(paid.values_list("event_id").annotate(Sum("total_price")))
+    capacity = dict(tiers.values_list("event_id").annotate(Sum("quantity")))
+    people = dict(inside.values_list("order__event_id").annotate(Sum("admitted")))
+    return [
+        {
+            "id": night.pk,
+            "name": night.name,
+            "date": night.event_date,
+            "sold": sold.get(night.pk, 0),
+            "capacity": capacity.get(night.pk, 0),
+            "revenue": revenue.get(night.pk, Decimal(0)),
+            "checkedIn": people.get(night.pk, 0),
+        }
+        for night in nights.order_by("event_date", "name")
+    ]
+
+
+def mails_by_status() -> dict[str, int]:
+    """Sent, still on their way, and given up."""
+    rows = dict(OutboxEmail.objects.order_by().values_list("status").annotate(Count("pk")))
+    waiting = sum(rows.get(status, 0) for status in OutboxEmail.OPEN)
+    return {"sent": rows.get("sent", 0), "pending": waiting, "failed": rows.get("failed", 0)}
+
+
+def recent_orders(event_id: UUID | None = None) -> list[Order]:
+    return list(real_orders(event_id).select_related("event").order_by("-created_at", "-id")[:RECENT_ORDERS])
