@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo "make demo        the whole system with a season of events on http://127.0.0.1:8080 (PORT=... for another port)"
-	@echo "make demo-reset  the same, from fresh data"
+	@echo "make demo-reset  clear the data of the demo"
 	@echo "make test        all tests (ARGS='-k webhook' for some of them)"
 	@echo "make check       style, types, import rules, migrations, production settings"
 	@echo "make lock        choose the versions in requirements*.txt anew (ARGS=--upgrade for the newest)"

@@ -1,9 +1,13 @@
 """Shared fixtures."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 from django.test import Client
+
+from tests import image_host as image_host_stand_in
 
 
 class ApiClient(Client):
@@ -26,3 +30,27 @@ def fast_passwords(settings: Any, request: pytest.FixtureRequest) -> None:
     """Real bcrypt takes a quarter of a second; only the tests about it pay for it."""
     if "real_bcrypt" not in request.keywords:
         settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def rate_limits(settings: Any, request: pytest.FixtureRequest) -> None:
+    """All tests come from one address and would use up its limits for each other; those about limits start afresh."""
+    settings.RATE_LIMIT_ENABLED = "rate_limits" in request.keywords
+    caches["throttles"].clear()
+
+
+@pytest.fixture
+def cloudinary(settings: Any) -> None:
+    """The image host is set up; whether it can be reached is another matter."""
+    settings.CLOUDINARY_CLOUD_NAME = image_host_stand_in.CLOUD
+    settings.CLOUDINARY_API_KEY = image_host_stand_in.KEY
+    settings.CLOUDINARY_API_SECRET = image_host_stand_in.SECRET
+    settings.CLOUDINARY_IS_CONFIGURED = True
+
+
+@pytest.fixture
+def image_host(cloudinary: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[image_host_stand_in.ImageHost]:
+    """The image host is set up and stands on this machine."""
+    with image_host_stand_in.running() as host:
+        monkeypatch.setattr("homeproductions.pictures.HOST", host.address)
+        yield host

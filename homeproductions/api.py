@@ -3,14 +3,18 @@
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict, UnreadablePostError
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import BaseContentNegotiation
@@ -18,11 +22,13 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .errors import Invalid, MissingFields, NotFound, Refused, TooLarge, Unavailable
+from .addresses import is_web_address
+from .errors import ConstraintBroken, Invalid, MissingFields, NotFound, RateLimited, Refused, TooLarge, Unavailable
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+INTEGER_MAX = 2**31 - 1  # of a PostgreSQL integer column
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
@@ -67,7 +73,7 @@ def as_refused(error: Exception) -> Refused | None:
         case IntegrityError():
             return _constraint(error)
         case exceptions.Throttled():
-            return _refusal("RATE_LIMITED", 429, "Too many requests. Please wait a little and try again.")
+            return RateLimited()
         case RequestDataTooBig():
             return TooLarge()
         case UnreadablePostError():
@@ -97,7 +103,7 @@ def _constraint(error: IntegrityError) -> Refused | None:
         case "23503":
             return _refusal("REFERENCE_ERROR", 400, "Something this refers to does not exist or is still in use.")
         case "23514":
-            return _refusal("CONSTRAINT_ERROR", 400, "A value is outside what is allowed.")
+            return ConstraintBroken()
     return None
 
 
@@ -177,7 +183,8 @@ class Money(serializers.DecimalField):
         super().__init__(**{"max_digits": 10, "decimal_places": 2, "min_value": Decimal(0), **kwargs})
 
     def to_internal_value(self, data: Any) -> Decimal:
-        if isinstance(data, bool):
+        is_number = isinstance(data, int | float) and not isinstance(data, bool)
+        if not is_number and not getattr(self.root, "is_form", False):
             self.fail("invalid")
         return super().to_internal_value(data)
 
@@ -185,6 +192,7 @@ class Money(serializers.DecimalField):
         return money(value)
 
 
+@extend_schema_field(OpenApiTypes.DATETIME)
 class NightDate(serializers.DateField):
     """Written as midnight UTC, whatever the server's zone; read as YYYY-MM-DD or the date part of a timestamp."""
 
@@ -198,6 +206,15 @@ class NightDate(serializers.DateField):
         return f"{value:%Y-%m-%d}T00:00:00.000Z" if value is not None else None
 
 
+@extend_schema_field(OpenApiTypes.STR)
+class EventDate(serializers.DateField):
+    """Midnight without a zone: a browser that prints it in local time shows the right day everywhere."""
+
+    def to_representation(self, value: Any) -> Any:
+        return f"{value:%Y-%m-%d}T00:00:00"
+
+
+@extend_schema_field(OpenApiTypes.STR)
 class NightTime(serializers.TimeField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"input_formats": ["%H:%M", "%H:%M:%S"], "format": "%H:%M:%S", **kwargs})
@@ -239,8 +256,23 @@ class OptionalText(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"required": False, "allow_null": True, "allow_blank": True, **kwargs})
 
-    def to_internal_value(self, data: Any) -> str | None:  # type: ignore[override]
-        return super().to_internal_value(data) or None
+    def run_validation(self, data: Any = serializers.empty) -> str | None:
+        return super().run_validation(data) or None
+
+
+class WebAddress(OptionalText):
+    """An absolute http(s) address or none; nothing that a browser would run (`javascript:`, `data:`) gets in."""
+
+    default_error_messages = {"address": "This is not a web address (http or https)."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": 2000, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str:
+        address = super().to_internal_value(data)
+        if not is_web_address(address):
+            self.fail("address")
+        return address
 
 
 class UUIDText(serializers.UUIDField):
@@ -252,6 +284,64 @@ class UUIDText(serializers.UUIDField):
         if not data.strip():
             self.fail("required")
         return super().to_internal_value(data)
+
+
+class OptionalUUID(UUIDText):
+    """May be absent, null or empty; the last two mean: none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "allow_null": True, **kwargs})
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(None if data == "" else data)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which rows of a long list are wanted: `limit` rows from `offset` (0-based)."""
+
+    limit: int
+    offset: int
+
+    @classmethod
+    def of(cls, request: Request, *, default: int, cap: int = 200) -> "Page":
+        """From `limit` (0 or absent: the default; never above `cap`) with `page` (1-based) or `offset`.
+
+        Raises Invalid for anything that is not a whole number from 0.
+        """
+        limit = min(_whole_number(request, "limit") or default, cap)
+        page = _whole_number(request, "page")
+        return cls(limit, (page - 1) * limit if page else _whole_number(request, "offset"))
+
+    @property
+    def number(self) -> int:
+        return self.offset // self.limit + 1
+
+    def pages_of(self, total: int) -> int:
+        return -(-total // self.limit)
+
+
+def query_id(request: Request, *names: str) -> UUID | None:
+    """The id in the query under one of the names, None when it is absent or empty. Raises Invalid."""
+    text = next((request.query_params[name] for name in names if request.query_params.get(name)), "")
+    try:
+        return UUID(text) if text else None
+    except ValueError as error:
+        raise Invalid(f"{names[0]}: not an id.") from error
+
+
+def _whole_number(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "").strip()
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise Invalid(f"{name}: a whole number from 0 to 999999999.")
+    return int(text)
+
+
+def flag(text: str) -> bool:
+    """A yes in a query: `false` and `0` are none, whatever the old server thought."""
+    return text.strip().lower() in ("true", "1", "yes", "on")
 
 
 EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")

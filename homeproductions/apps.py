@@ -6,4 +6,4 @@ class HomeProductionsConfig(AppConfig):
     verbose_name = "Home Productions"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  (registers the deployment checks)
+        from . import checks, counters  # noqa: F401  (they register the deployment checks and a chore)

@@ -13,12 +13,23 @@ from django.core.exceptions import ImproperlyConfigured
 SECRET_MIN_LENGTH = 32
 SECRETS = ("JWT_SECRET", "JWT_REFRESH_SECRET")
 DURATION = re.compile(r"(\d+)\s*([smhd])")
+RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*([smhd])")
 DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def load(source: Mapping[str, str] = os.environ) -> environ.Env:
+class Environment(environ.Env):
+    def rate(self, variable: str, default: str) -> tuple[int, int]:
+        """As `rate` below."""
+        return rate(self.str(variable, default), variable=variable)
+
+    def maximum(self, variable: str, default: int, *, window_ms: int) -> tuple[int, int]:
+        """A rate whose number and window have variables of their own."""
+        return rate(f"{self.int(variable, default)}/{window_ms // 1000}s", variable=f"{variable}/RATE_LIMIT_WINDOW_MS")
+
+
+def load(source: Mapping[str, str] = os.environ) -> Environment:
     """The environment without its empty variables. Raises ImproperlyConfigured naming everything that is wrong."""
-    env = environ.Env()
+    env = Environment()
     env.ENVIRON = {name: value for name, value in source.items() if value.strip()}
     faults = list(find_faults(env.ENVIRON))
     if faults:
@@ -58,3 +69,12 @@ def duration(text: str, *, variable: str) -> timedelta:
     if match is None or int(match[1]) == 0:
         raise ImproperlyConfigured(f"{variable} must look like 15m, 1h or 7d, not {text!r}")
     return timedelta(**{DURATION_UNITS[match[2]]: int(match[1])})
+
+
+def rate(text: str, *, variable: str) -> tuple[int, int]:
+    """`10/15m` as (10, 900): so many in so many seconds. Raises ImproperlyConfigured naming the variable."""
+    match = RATE.fullmatch(text.strip())
+    if match is None or int(match[1]) == 0:
+        raise ImproperlyConfigured(f"{variable} must look like 10/15m, 60/m or 5/h, not {text!r}")
+    period = duration(f"{match[2] or 1}{match[3]}", variable=variable)
+    return int(match[1]), round(period.total_seconds())

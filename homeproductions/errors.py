@@ -30,10 +30,21 @@ class NotFound(Refused):
     message = "There is nothing at this address."
 
 
+class ConstraintBroken(Refused):
+    code = "CONSTRAINT_ERROR"
+    message = "A value is outside what is allowed."
+
+
 class TooLarge(Refused):
     code = "PAYLOAD_TOO_LARGE"
     status = 413
     message = "The request is too large."
+
+
+class RateLimited(Refused):
+    code = "RATE_LIMITED"
+    status = 429
+    message = "Too many requests. Please wait a little and try again."
 
 
 class Unavailable(Refused):

@@ -15,19 +15,22 @@ from rest_framework.views import APIView
 
 from .api import timestamp
 
+HEALTH_WORDS = ("healthy", "unhealthy")
+CONFIGURED_WORDS = ("configured", "not_configured")
+
 
 class DatabaseHealth(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["healthy", "unhealthy"])
+    status = serializers.ChoiceField(HEALTH_WORDS)
     connected = serializers.BooleanField()
 
 
 class HealthAnswer(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["healthy", "unhealthy"])
+    status = serializers.ChoiceField(HEALTH_WORDS)
     version = serializers.CharField()
     timestamp = serializers.CharField()
     database = DatabaseHealth()
-    email = serializers.ChoiceField(["configured", "not_configured"])
-    cloudinary = serializers.ChoiceField(["configured", "not_configured"])
+    email = serializers.ChoiceField(CONFIGURED_WORDS)
+    cloudinary = serializers.ChoiceField(CONFIGURED_WORDS)
 
 
 class Health(APIView):

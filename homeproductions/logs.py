@@ -7,16 +7,22 @@ from typing import Any
 from django.http import HttpRequest
 from django_structlog.middlewares import RequestMiddleware
 
-EMAIL = re.compile(r"[^\s@\"'=<>(),&?/]+(?:@|%40)[^\s@\"'=<>(),&?/]+\.[A-Za-z]{2,}")
+# Each pattern starts only where a word starts and looks a bounded way ahead: a line is as long as a caller makes it.
+WORD = r"[^\s@\"'=<>(),&?/]"
+EMAIL = re.compile(rf"(?<!{WORD}){WORD}{{1,254}}(?:@|%40){WORD}{{1,254}}")
 CODE = re.compile(r"\b[0-9A-Fa-f]{32}\b")
+# The end of anything signed: a link in a newsletter mail, a bearer token.
+SIGNED = re.compile(r"(?<![\w-])[\w-]+\.[\w-]{43}(?![\w-])")
 HIDDEN = "***"
 
 
 def scrub(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog step: hides e-mail addresses and ticket codes in every text of a line, tracebacks included."""
+    """A structlog step: hides addresses, ticket codes and signed tokens in each text of a line, tracebacks included."""
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = CODE.sub(HIDDEN, EMAIL.sub(HIDDEN, value))
+            for secret in (EMAIL, CODE, SIGNED):
+                value = secret.sub(HIDDEN, value)
+            event[key] = value
     return event
 
 

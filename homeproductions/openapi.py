@@ -1,5 +1,6 @@
 """How the OpenAPI page describes the contract: optional slashes, the envelope, the bearer."""
 
+import re
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -29,16 +30,37 @@ def refusals(**codes: str) -> dict[int, OpenApiResponse]:
 
 
 class ContractSchema(AutoSchema):
-    """Adds the answers that any endpoint may give."""
+    """Names operations after their path: two paths may lead to one view."""
 
     def get_operation_id(self) -> str:
-        return f"{self.view.__class__.__name__}_{self.method.lower()}"
+        words = re.findall(r"[a-zA-Z]+", self.path.removeprefix("/api"))
+        return "_".join([self.method.lower(), *words])
+
+
+ANYWHERE = {
+    "400": "VALIDATION_ERROR",
+    "429": "RATE_LIMITED, with Retry-After",
+    "503": "UNAVAILABLE: the database is away; try again after Retry-After",
+}
+WITH_A_BODY = {"413": "PAYLOAD_TOO_LARGE", "415": "UNSUPPORTED_MEDIA_TYPE"}
+UNLIMITED = "/health"
 
 
 def tidy_paths(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Paths answer with and without a trailing slash; the page shows them without."""
+    """Paths answer with and without a trailing slash; the page shows them without. Refusals that the layers around
+    every view may give are added to each operation."""
     result["paths"] = {path.rstrip("/") or "/": item for path, item in result["paths"].items()}
+    for path, item in result["paths"].items():
+        for operation in item.values() if path != UNLIMITED else ():
+            common = {**ANYWHERE, **(WITH_A_BODY if "requestBody" in operation else {})}
+            for status, text in common.items():
+                operation["responses"].setdefault(status, _refusal_response(text))
     return result
+
+
+def _refusal_response(text: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Refusal"}
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "homeproductions.middleware.RequestOrigin",
     "homeproductions.logs.RequestLog",
+    "homeproductions.throttles.RateLimits",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -90,6 +91,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "constance.context_processors.config",
             ],
         },
     },
@@ -104,6 +106,8 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "timeout": env.int("DATABASE_POOL_TIMEOUT", 10),
 }
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+# A connection that died with its server is replaced before a request gets it, not after it failed.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # A transaction around each request would roll back rate-limit counters and refused-scan records with it.
 ATOMIC_REQUESTS = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -142,6 +146,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.IsStaff"],
+    "DEFAULT_THROTTLE_CLASSES": ["homeproductions.throttles.Default"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
         "homeproductions.parsers.StrictJSONParser",
@@ -165,6 +170,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatus": "orders.models.OrderStatus",
+        "EventStatus": "events.models.EventStatus",
+        "EventKind": "events.models.EventKind",
+        "HealthWord": "homeproductions.health.HEALTH_WORDS",
+        "ConfiguredWord": "homeproductions.health.CONFIGURED_WORDS",
+    },
     "POSTPROCESSING_HOOKS": [
         "homeproductions.openapi.tidy_paths",
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -181,6 +193,42 @@ CORS_EXPOSE_HEADERS = [
     "RateLimit-Remaining",
     "RateLimit-Reset",
 ]
+
+# --- Rate limits (contract 1.8): so many requests in so many seconds ------------------------------------------
+
+RATE_LIMIT_ENABLED = env.bool("RATE_LIMIT_ENABLED", True)
+REDIS_URL = env.str("REDIS_URL", "")
+RATE_LIMIT_WINDOW_MS = env.int("RATE_LIMIT_WINDOW_MS", 900_000)
+RATE_LIMITS = {
+    # Exact: all processes count together, in PostgreSQL or Redis.
+    "auth": env.maximum("AUTH_RATE_LIMIT_MAX", 10, window_ms=RATE_LIMIT_WINDOW_MS),
+    "account": env.rate("RATE_LIMIT_ACCOUNT", "30/15m"),
+    "session": env.rate("RATE_LIMIT_SESSION", "120/m"),
+    "orders": env.rate("RATE_LIMIT_ORDERS", "40/15m"),
+    "order_misses": env.rate("RATE_LIMIT_ORDER_MISSES", "30/15m"),
+    "newsletter": env.rate("RATE_LIMIT_NEWSLETTER", "20/h"),
+    "bad_signatures": env.rate("RATE_LIMIT_BAD_SIGNATURES", "30/m"),
+    # Each process counts for itself: sharing the count costs more than what it would protect.
+    "general": env.maximum("RATE_LIMIT_MAX", 100, window_ms=RATE_LIMIT_WINDOW_MS),
+    "public": env.rate("RATE_LIMIT_PUBLIC", "600/m"),
+    "staff": env.rate("RATE_LIMIT_STAFF", "1200/m"),
+    "anonymous": env.rate("RATE_LIMIT_ANONYMOUS", "120/m"),
+}
+RATELIMIT_USE_CACHE = "rate-limits"
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "rate-limits": {
+        "BACKEND": f"homeproductions.{'redis_counters.Redis' if REDIS_URL else 'counters.Postgres'}Counters",
+        "LOCATION": REDIS_URL,
+        "TIMEOUT": 86_400,
+    },
+    # One entry per address: when it is full the oldest go, and with few entries a crowd would push out everybody.
+    "throttles": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "throttles",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+}
 
 # --- Runtime settings that staff may change (contract 3.10 "settings") ---------------------------------------
 
@@ -224,7 +272,9 @@ CLOUDINARY_IS_CONFIGURED = all((CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY, CLOUD
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# Files the demo draws itself are served from here; in production pictures live at an image host.
 MEDIA_URL = "/media/"
+MEDIA_ROOT = env.str("MEDIA_ROOT", "")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -3,22 +3,33 @@
 from typing import Any
 
 from csp.decorators import csp_update
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, path, re_path
 from django.views.generic import RedirectView
+from django.views.static import serve
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.api import audit
 from accounts.api import public as accounts
+from events.api import admin as admin_events
+from events.api import images as event_images
 from events.api import public as events
-from orders.api import door, webhooks
+from gallery.api import admin as admin_gallery
+from gallery.api import public as gallery
+from newsletter import pages as newsletter_pages
+from newsletter.api import public as newsletter
+from orders.api import admin as admin_orders
+from orders.api import door, stats, webhooks
 from orders.api import public as orders
 
 from . import api
 from .errors import NotFound
 from .health import Health
+from .throttles import limit_sign_in
 
 
 def route(pattern: str, view: Any, name: str) -> URLPattern:
@@ -59,18 +70,51 @@ urlpatterns = [
     route("api/auth/me", accounts.Me, "me"),
     route("api/events", events.EventList, "events"),
     route("api/events/{reference}", events.EventDetail, "event"),
+    route("api/admin/orders", admin_orders.AdminOrderList, "admin-orders"),
+    route("api/admin/orders/test", admin_orders.CreateTestOrder, "admin-test-order"),
+    route("api/admin/orders/mark-paid", admin_orders.MarkPaid, "admin-mark-paid"),
+    route("api/admin/mark-paid", admin_orders.MarkPaid, "admin-mark-paid-alias"),
+    route("api/admin/checkins", admin_orders.RecentCheckIns, "admin-checkins"),
+    route("api/admin/orders/checkins", admin_orders.RecentCheckIns, "admin-checkins-alias"),
+    route("api/admin/orders/{reference}", admin_orders.AdminOrderDetail, "admin-order"),
+    route("api/admin/orders/{reference}/status", admin_orders.OrderStatus, "admin-order-status"),
+    route("api/admin/orders/{reference}/resend-email", admin_orders.ResendEmail, "admin-order-resend"),
+    route("api/admin/stats", stats.Statistics, "admin-stats"),
+    route("api/admin/stats/audit", audit.AuditList, "admin-audit"),
+    route("api/admin/events", admin_events.AdminEventList, "admin-events"),
+    route("api/admin/events/{reference}", admin_events.AdminEventDetail, "admin-event"),
+    route("api/admin/upload/sign", event_images.SignUpload, "admin-upload-sign"),
+    route("api/admin/upload/event-image/{event_id}", event_images.EventImage, "admin-event-image"),
+    route("api/gallery", gallery.GalleryList, "galleries"),
+    route("api/gallery/{reference}", gallery.GalleryDetail, "gallery"),
+    route("api/admin/gallery", admin_gallery.AdminGalleryList, "admin-galleries"),
+    # Before the next one, which would take it for an id.
+    route("api/admin/gallery/upload-sign", admin_gallery.SignGalleryUpload, "admin-gallery-upload-sign"),
+    route("api/admin/gallery/{reference}", admin_gallery.AdminGalleryDetail, "admin-gallery"),
     route("api/orders", orders.OrderCreate, "orders"),
     route("api/orders/{number}", orders.OrderDetail, "order"),
     route("api/checkin", door.CheckIn, "checkin"),
     re_path(r"^api/checkin/verify/(?P<number>.+?)/?$", door.Verify.as_view(), name="verify"),
+    route("api/newsletter/subscribe", newsletter.Subscribe, "newsletter-subscribe"),
+    route("api/newsletter/unsubscribe", newsletter.Unsubscribe, "newsletter-unsubscribe"),
     route("api/webhook/payment", webhooks.PaymentWebhook, "payment-webhook"),
     re_path(r"^api/schema/?$", SpectacularJSONAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", docs, name="docs"),
     re_path(r"^api/admin(/.*)?$", NoSuchAdminRoute.as_view()),
     re_path(r"^api(/.*)?$", NoSuchRoute.as_view()),
+    path("admin/login/", limit_sign_in(admin.site.login)),
     path("admin/", admin.site.urls),
+    path("newsletter/confirm/<str:token>/", newsletter_pages.Confirm.as_view(), name="newsletter-confirm"),
+    path(
+        "newsletter/unsubscribe/<str:token>/",
+        newsletter_pages.Unsubscribe.as_view(),
+        name="newsletter-unsubscribe-page",
+    ),
     path("", RedirectView.as_view(url="/api/docs"), name="home"),
 ]
+
+if settings.MEDIA_ROOT:
+    urlpatterns.append(re_path(r"^media/(?P<path>.+)$", serve, {"document_root": settings.MEDIA_ROOT}))
 
 handler400 = api.bad_request
 handler403 = api.forbidden

@@ -33,7 +33,7 @@ Status = OutboxEmail.Status
 BATCH_SIZE = 10
 # Longer than the slowest single mail: each step of an SMTP dialogue may take EMAIL_TIMEOUT seconds.
 LEASE = timedelta(seconds=120)
-RETRY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)]
+RETRY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 10, 60, 360)]
 GAVE_UP = f"gave up after {MAX_ATTEMPTS} attempts"
 
 # One statement, so that the row locks last exactly as long as they are needed. MATERIALIZED keeps the planner from

@@ -12,14 +12,16 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
 from homeproductions import chores
 from homeproductions.mail.backends import OUTGOING
-from homeproductions.mail.management.commands.process_outbox import run_forever
+from homeproductions.mail.management.commands import process_outbox
 from homeproductions.mail.models import OutboxEmail
 from orders.mails import queue_ticket
 from tests.factories import make_order
+
+WORKER = "outbox worker under test"
 
 
 @pytest.fixture(autouse=True)
@@ -83,10 +85,26 @@ def test_loop_goes_on_at_once_after_a_full_batch(make_note, mailoutbox):
         make_note()
 
     started = time.monotonic()
-    run_forever(interval=600, keep_going=lambda: len(mailoutbox) < 25)
+    process_outbox.run_forever(interval=600, keep_going=lambda: len(mailoutbox) < 25)
 
     assert time.monotonic() - started < 60
     assert len(mailoutbox) == 25
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chores_run_although_the_mails_broke_the_database_connection(monkeypatch):
+    def break_connection(keep_going):
+        connection.ensure_connection()
+        connection.connection.close()
+        raise OperationalError
+
+    counts = []
+    monkeypatch.setattr(process_outbox, "process_batch", break_connection)
+    chores.register("count", timedelta(days=1), lambda: counts.append(OutboxEmail.objects.count()))
+
+    process_outbox.run_round(lambda: True)
+
+    assert counts == [0]
 
 
 # --- As a process --------------------------------------------------------------------------------------------
@@ -97,11 +115,23 @@ def database_url():
     return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
 
 
+def drop_connections(application):
+    with connection.cursor() as cursor:
+        sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = %s"
+        cursor.execute(sql, [application])
+        return cursor.fetchone()[0]
+
+
 @pytest.fixture
 def worker(tmp_path, transactional_db):
     """The loop as a process of its own that writes mails to `tmp_path / "mails"`."""
     environment = {**os.environ, "DATABASE_URL": database_url(), "EMAIL_FOLDER": str(tmp_path / "mails")}
-    environment |= {"TICKET_KEY": django_settings.TICKET_KEY, "EMAIL_HOST": "", "EMAIL_PROVIDER": ""}
+    environment |= {
+        "TICKET_KEY": django_settings.TICKET_KEY,
+        "EMAIL_HOST": "",
+        "EMAIL_PROVIDER": "",
+        "PGAPPNAME": WORKER,
+    }
     command = [sys.executable, "manage.py", "process_outbox", "--loop", "--interval", "0.2"]
     process = subprocess.Popen(
         command, cwd=django_settings.BASE_DIR, env=environment, stderr=subprocess.PIPE, text=True
@@ -135,11 +165,7 @@ def test_loop_outlives_a_lost_database_connection(worker, tmp_path):
     queue_ticket(make_order(status="paid"))
     wait_for_mails(tmp_path / "mails", 1)
 
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    assert drop_connections(WORKER) > 0
     queue_ticket(make_order(status="paid"))
 
     wait_for_mails(tmp_path / "mails", 2)
