@@ -236,6 +236,12 @@ CONSTANCE_BACKEND = "constance.backends.database.DatabaseBackend"
 CONSTANCE_CONFIG = {
     "site_name": ("Home Productions", "Name shown in mails and on pages", str),
     "contact_email": ("info@homeproductions.art", "Where guests can write to", str),
+    "order_hold_minutes": (
+        60,
+        "Minutes an unpaid order holds its seats; 0: for ever (an event may say otherwise)",
+        int,
+    ),
+    "staff_alert_email": ("", "Who is mailed when money waits for a person; empty: contact_email", str),
     "email_require_confirmation": (True, "Newsletter sign-ups must be confirmed by a link in a mail", bool),
 }
 
