@@ -14,7 +14,7 @@ from accounts.models import User
 from events.models import TicketTier
 from events.services import check_is_offered, check_on_sale, find_tier, reserve
 from homeproductions import origin
-from orders import codes
+from orders import codes, journal
 from orders.models import Order
 
 from . import payments
@@ -48,6 +48,7 @@ def place_order(*, event_id: UUID, tier_id: UUID, quantity: int, **buyer: Any) -
 def _sell(tier_id: UUID, quantity: int, buyer: dict[str, Any], now: datetime) -> Order:
     tier = reserve(tier_id, quantity, now=now)
     order = _insert(tier, quantity, buyer, now)
+    journal.reserved(order)
     if order.total_price == 0:
         payments.mark_paid(order, provider="free", reference=order.order_number)
     return order

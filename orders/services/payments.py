@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from audit.services import record
 from events.queries import as_uuid
-from orders import mails
+from orders import journal, mails
 from orders.errors import OrderNotPending
 from orders.models import Order, Payment, WebhookDelivery
 from orders.providers import Notice, Outcome, Unreadable, standard
@@ -76,7 +76,7 @@ def _apply(notice: Notice, delivery: WebhookDelivery) -> Result:
     if payment.needs_review or order is None:
         missing = "order_not_found" if notice.order_reference else "no_order_id"
         return Result(False, missing if order is None else payment.needs_review)
-    mark_paid(order, provider=delivery.provider, reference=payment.reference)
+    mark_paid(order, provider=delivery.provider, reference=payment.reference, payment=payment)
     return Result(True)
 
 
@@ -94,7 +94,13 @@ def reason_for_review(order: Order | None, notice: Notice) -> str:
 
 
 def mark_paid(
-    order: Order, *, provider: str, reference: str, actor: User | None = None, send_ticket: bool = True
+    order: Order,
+    *,
+    provider: str,
+    reference: str,
+    actor: User | None = None,
+    payment: Payment | None = None,
+    send_ticket: bool = True,
 ) -> None:
     """Make a pending order paid and queue its ticket, in the caller's transaction, which holds the order's lock
     or has just inserted it. Raises OrderNotPending."""
@@ -116,6 +122,7 @@ def mark_paid(
     )
     change = {"status": Order.Status.PAID, "provider": provider}
     record("STATUS_CHANGE", order, actor=actor, old={"status": Order.Status.PENDING}, new=change)
+    journal.sold(order, payment)
     if send_ticket:
         mails.queue_ticket(order)
 

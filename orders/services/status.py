@@ -9,7 +9,7 @@ from accounts.models import User
 from audit.services import record
 from events.services import release
 from homeproductions.mail.services import close_open
-from orders import mails
+from orders import journal, mails
 from orders.errors import AlreadyInside, CannotCancel, CannotRefund, NotPaid, OrderNotFound
 from orders.models import Order
 
@@ -65,6 +65,7 @@ def refund(order_id: UUID, *, actor: User | None = None, force: bool = False) ->
         raise AlreadyInside
     order.refunded_at = timezone.now()
     _leave(order, Status.REFUNDED, "refunded_at", actor=actor, release_seats=not is_inside)
+    journal.refunded(order, order.total_price)
     return order
 
 
@@ -94,5 +95,6 @@ def _leave(order: Order, status: str, moment: str, *, actor: User | None, releas
     order.save(update_fields=["status", moment])
     if release_seats and not order.is_test:
         release(order.tier_id, order.quantity)
+        journal.released(order)
     close_open(order, reason=f"the order was {status}")
     record("STATUS_CHANGE", order, actor=actor, old={"status": before}, new={"status": status})
