@@ -29,6 +29,7 @@ from homeproductions.mail.models import OutboxEmail
 from homeproductions.management.demo import environment, running, season
 from homeproductions.management.demo.instructions import BEGIN, END
 from newsletter.models import Subscriber
+from orders.bookkeeping import differences
 from orders.models import CheckIn, Order
 from tests.factories import make_user
 
@@ -64,6 +65,10 @@ def test_season_counts_each_seat_once(filled):
 
     for tier in TicketTier.objects.annotate(seats=seats):
         assert (tier.name, tier.sold) == (tier.name, tier.seats)
+
+
+def test_season_has_its_books_in_order(filled):
+    assert differences() == []
 
 
 def test_season_keeps_its_story_straight(filled):
