@@ -26,6 +26,12 @@ class AlreadyInside(Refused):
     message = "The guest is already inside. Refund anyway with `force`; the seats are then not sold again."
 
 
+class KeyReused(Refused):
+    code = "IDEMPOTENCY_KEY_REUSED"
+    status = 422
+    message = "This Idempotency-Key came with another order before. Use a new one for each order."
+
+
 class NotPaid(Refused):
     code = "NOT_PAID"
     message = "This order is not paid."
@@ -56,3 +62,23 @@ class LengthRequired(Refused):
     code = "LENGTH_REQUIRED"
     status = 411
     message = "Send a Content-Length."
+
+
+class PaymentNotFound(NotFound):
+    code = "PAYMENT_NOT_FOUND"
+    message = "There is no payment with this id."
+
+
+class AlreadyReviewed(Refused):
+    code = "ALREADY_REVIEWED"
+    message = "This payment does not wait for anybody; it was settled already."
+
+
+class AmountDiffers(Refused):
+    code = "AMOUNT_DIFFERS"
+    message = "The amount or the currency is not what the order costs."
+
+
+class WrongKind(Refused):
+    code = "WRONG_PAYMENT_KIND"
+    message = "This cannot be done with a payment of this kind."

@@ -1,5 +1,7 @@
 """Orders, the money for them, and who was let in."""
 
+from decimal import Decimal
+
 import pgtrigger
 from django.conf import settings
 from django.db import models
@@ -260,6 +262,13 @@ class Payment(UUIDModel):
     def is_waiting(self) -> bool:
         """A person has to look at it."""
         return bool(self.needs_review) and not self.outcome
+
+    @property
+    def amount_text(self) -> str:
+        """For people: `51.00 USD`, or that the notice did not say."""
+        if self.amount_minor is None:
+            return "an unknown amount"
+        return f"{Decimal(self.amount_minor) / 100:.2f} {self.currency}".strip()
 
 
 class JournalKind(models.TextChoices):
