@@ -106,7 +106,7 @@ def test_changed_body_is_refused(api, order):
     assert (response.status_code, WebhookDelivery.objects.count()) == (401, 0)
 
 
-@pytest.mark.parametrize("seconds", [-299, 299])
+@pytest.mark.parametrize("seconds", [-295, 295])
 def test_clocks_may_differ_by_five_minutes(api, order, seconds):
     at = timezone.now() + timedelta(seconds=seconds)
 
