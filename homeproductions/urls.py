@@ -98,6 +98,7 @@ urlpatterns = [
     route("api/newsletter/subscribe", newsletter.Subscribe, "newsletter-subscribe"),
     route("api/newsletter/unsubscribe", newsletter.Unsubscribe, "newsletter-unsubscribe"),
     route("api/webhook/payment", webhooks.PaymentWebhook, "payment-webhook"),
+    route("api/webhook/recurrente", webhooks.RecurrenteWebhook, "recurrente-webhook"),
     re_path(r"^api/schema/?$", SpectacularJSONAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", docs, name="docs"),
     re_path(r"^api/admin(/.*)?$", NoSuchAdminRoute.as_view()),

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import structlog
+from django.db.models import F
 from django.utils import timezone
 
 from homeproductions import chores
@@ -22,13 +23,15 @@ def apply_waiting_deliveries() -> int:
     waiting = WebhookDelivery.objects.filter(
         status__in=(WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED),
         received_at__lt=timezone.now() - GRACE,
-    ).order_by("received_at")
+    ).order_by("attempts", "received_at")  # one that keeps failing waits behind the others
     applied = 0
     for delivery_id in list(waiting.values_list("pk", flat=True)[:BATCH]):
         try:
             payments.apply_delivery(delivery_id)
             applied += 1
         except Exception as error:  # one delivery that fails must not keep the others waiting
+            failed = WebhookDelivery.objects.filter(pk=delivery_id)
+            failed.update(status=WebhookDelivery.Status.FAILED, attempts=F("attempts") + 1, reason=type(error).__name__)
             log.error("delivery not applied", delivery=str(delivery_id), **chores.outline(error))
     return applied
 

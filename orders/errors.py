@@ -23,7 +23,10 @@ class CannotRefund(Refused):
 
 class AlreadyInside(Refused):
     code = "ALREADY_CHECKED_IN"
-    message = "The guest is already inside. Refund anyway with `force`; the seats are then not sold again."
+    message = (
+        "The guest is already inside, so nothing was refunded. If you mean it, refund with `force`: "
+        "the seats are then not sold again."
+    )
 
 
 class NotPaid(Refused):
@@ -50,9 +53,3 @@ class InvalidSignature(Refused):
     code = "INVALID_SIGNATURE"
     status = 401
     message = "The signature does not fit."
-
-
-class LengthRequired(Refused):
-    code = "LENGTH_REQUIRED"
-    status = 411
-    message = "Send a Content-Length."

@@ -73,5 +73,9 @@ class OrderDetail(APIView):
 def shown_to(request: Request, order: Order) -> dict[str, Any]:
     """In full for the owner, masked for everybody else."""
     full = dict(OrderSerializer(order).data)
-    owns = request.query_params.get("email", "").strip().lower() == order.buyer_email.lower()
-    return full if owns else masked(full)
+    email = request.query_params.get("email", "").strip().lower()
+    if email == order.buyer_email.lower():
+        return full
+    if email:
+        throttles.count_wrong_proof(request)
+    return masked(full)

@@ -11,6 +11,7 @@ from homeproductions.api import (
     NightDate,
     NightTime,
     OptionalText,
+    OptionalUUID,
     RequestBody,
     StrictBoolean,
     StrictInteger,
@@ -83,7 +84,7 @@ def masked(order: dict[str, Any]) -> dict[str, Any]:
         **order,
         "buyerName": " ".join(part[:1] + HIDDEN for part in order["buyerName"].split()),
         "buyerEmail": re.sub(r"^(.).*@(.).*(\.[^.]+)$", rf"\1{HIDDEN}@\2{HIDDEN}\3", order["buyerEmail"]),
-        "buyerPhone": HIDDEN + order["buyerPhone"][-2:] if order["buyerPhone"] else None,
+        "buyerPhone": HIDDEN if order["buyerPhone"] else None,
         "buyerCountry": HIDDEN if order["buyerCountry"] else None,
     }
 
@@ -94,7 +95,7 @@ class CheckInBody(RequestBody):
     qrCode = OptionalText(source="qr_code", max_length=1000)
     orderId = OptionalText(source="order_id", max_length=1000)
     orderNumber = OptionalText(source="order_number", max_length=1000)
-    eventId = UUIDText(source="event_id", required=False, allow_null=True)
+    eventId = OptionalUUID(source="event_id")
     nonce = OptionalText(max_length=100)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +167,7 @@ class WebhookAnswer(serializers.Serializer[Any]):
     """The webhook's own shape (contract 2.8), outside the envelope."""
 
     received = serializers.BooleanField()
-    processed = serializers.BooleanField()
+    processed = serializers.BooleanField(required=False)
     reason = serializers.CharField(required=False)
 
 
@@ -208,6 +209,15 @@ class AdminOrderSerializer(serializers.Serializer[Any]):
     checkedInAt = Timestamp(source="checked_in_at", allow_null=True)
     isTest = serializers.BooleanField(source="is_test")
     createdAt = Timestamp(source="created_at")
+
+
+# What a door does not need to know about a guest (names and numbers stand on the ticket).
+OFFICE_ONLY = ("buyerPhone", "buyerNationality", "paymentReference")
+
+
+def without_private(order: dict[str, Any]) -> dict[str, Any]:
+    """The same keys for door staff, with the guest's private data left empty."""
+    return {**order, **dict.fromkeys(OFFICE_ONLY)}
 
 
 class AdminOrderListAnswer(serializers.Serializer[Any]):

@@ -1,5 +1,6 @@
 """Money: a signed notice becomes a paid order, or a payment that waits for a person. Never dropped, never guessed."""
 
+import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -30,7 +31,7 @@ class Result:
 def store_delivery(*, provider: str, event_id: str, body: bytes, headers: dict[str, str]) -> WebhookDelivery:
     """Keep the raw delivery before anything else is done. A replay finds the row that is already there."""
     delivery, _ = WebhookDelivery.objects.get_or_create(
-        provider=provider, event_id=event_id[:255], defaults={"body": body, "headers": headers}
+        provider=provider, event_id=_short(event_id), defaults={"body": body, "headers": headers}
     )
     return delivery
 
@@ -71,13 +72,34 @@ def _apply(notice: Notice, delivery: WebhookDelivery) -> Result:
             "needs_review": reason_for_review(order, notice),
         },
     )
+    if not is_new and (order is None or payment.order_id == order.pk):
+        return Result(not payment.needs_review, payment.needs_review)
     if not is_new:
-        return Result(True)
+        # Merchants may reuse a reference. This is other money than that of the order it paid before.
+        payment = _keep_reused_reference(payment, order, notice, delivery)
     if payment.needs_review or order is None:
         missing = "order_not_found" if notice.order_reference else "no_order_id"
         return Result(False, missing if order is None else payment.needs_review)
     mark_paid(order, provider=delivery.provider, reference=payment.reference)
     return Result(True)
+
+
+def _keep_reused_reference(known: Payment, order: Order | None, notice: Notice, delivery: WebhookDelivery) -> Payment:
+    return Payment.objects.create(
+        provider=known.provider,
+        reference=f"{known.reference[:120]} in {delivery.event_id[:120]}",
+        order=order,
+        delivery=delivery,
+        amount_minor=notice.amount_minor,
+        currency=notice.currency[:3],
+        payer_email=notice.payer_email,
+        needs_review=Payment.Review.DOUBLE,
+    )
+
+
+def _short(event_id: str) -> str:
+    """An id as it fits the column. A long one is hashed, not cut: two of them must not become one."""
+    return event_id if len(event_id) <= 255 else hashlib.sha256(event_id.encode()).hexdigest()
 
 
 def reason_for_review(order: Order | None, notice: Notice) -> str:
@@ -94,7 +116,7 @@ def reason_for_review(order: Order | None, notice: Notice) -> str:
 
 
 def mark_paid(
-    order: Order, *, provider: str, reference: str, actor: User | None = None, send_ticket: bool = True
+    order: Order, *, provider: str, reference: str | None, actor: User | None = None, send_ticket: bool = True
 ) -> None:
     """Make a pending order paid and queue its ticket, in the caller's transaction, which holds the order's lock
     or has just inserted it. Raises OrderNotPending."""
