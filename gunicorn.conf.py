@@ -1,7 +1,18 @@
 """How the web server runs, in production (Procfile) and in the demo alike."""
 
 import os
+import sys
 from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from homeproductions import environment
+
+# Said once, before any worker starts; each of them would say it again.
+try:
+    environment.load()
+except ImproperlyConfigured as fault:
+    sys.exit(str(fault))
 
 # The host chooses the port, and its edge comes in from another address than loopback.
 bind = f"0.0.0.0:{os.environ.get('PORT', '').strip() or 8080}"

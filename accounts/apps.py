@@ -6,4 +6,4 @@ class AccountsConfig(AppConfig):
     verbose_name = "Staff"
 
     def ready(self) -> None:
-        from . import chores  # noqa: F401  (registers what the worker loop does)
+        from . import admin_sign_in, chores  # noqa: F401  (they register themselves)

@@ -1,4 +1,4 @@
-from homeproductions.errors import NotFound, Refused
+from homeproductions.errors import Refused
 
 
 class NoToken(Refused):
@@ -28,11 +28,6 @@ class InvalidCredentials(Refused):
 class InvalidPassword(Refused):
     code = "INVALID_PASSWORD"
     message = "The current password is wrong."
-
-
-class UserNotFound(NotFound):
-    code = "USER_NOT_FOUND"
-    message = "There is no such user."
 
 
 class Forbidden(Refused):

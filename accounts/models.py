@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 
+from audit.services import record
 from homeproductions.constraints import UUIDModel, created_at, one_of, touch_updated_at, updated_at
 
 from .roles import Role, may
@@ -67,6 +69,21 @@ class User(UUIDModel, AbstractBaseUser):
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
         return (f"{each}:{self.token_version}" for each in super().get_session_auth_fallback_hash())
+
+    def save(self, *args: Any, actor: "User | None" = None, **kwargs: Any) -> None:
+        """A new password ends every session and is audited, whichever page or command sets it."""
+        is_new_password = getattr(self, "_password", None) is not None and not self._state.adding
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if is_new_password:
+                self.end_sessions()
+                record("PASSWORD_CHANGE", self, actor=actor)
+
+    def end_sessions(self) -> None:
+        """Make every token and admin session of the user worthless from this moment on."""
+        User.objects.filter(pk=self.pk).update(token_version=F("token_version") + 1)
+        self.refresh_from_db(fields=["token_version"])
+        self.refresh_tokens.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
 
     @property
     def is_staff(self) -> bool:

@@ -10,7 +10,6 @@ class Role(models.TextChoices):
 
 
 OFFICE = frozenset({Role.ADMIN, Role.SUPERADMIN})
-EVERYBODY = frozenset(Role)
 
 # What door staff see in Django admin; all else is for the office.
 STAFF_PERMISSIONS = frozenset(

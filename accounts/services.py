@@ -47,6 +47,9 @@ def log_in(*, email: str, password: str) -> Session:
         record("LOGIN_FAILED", user, entity_type="user")
         raise InvalidCredentials
     with transaction.atomic():
+        # Checking a password takes a quarter of a second: enough to be signed out everywhere meanwhile.
+        if not _lock_unchanged(user):
+            raise InvalidCredentials
         user.last_login = timezone.now()
         user.save(update_fields=["last_login"])
         record("LOGIN", user, actor=user)
@@ -64,6 +67,8 @@ def refresh(*, token: str, user_id: uuid.UUID | None = None) -> Session:
     if stored is None or (user_id is not None and user_id != stored.user_id) or not stored.user.is_active:
         raise InvalidRefreshToken
     with transaction.atomic():
+        if not _lock_unchanged(stored.user):
+            raise InvalidRefreshToken
         mine = RefreshToken.objects.filter(
             pk=stored.pk, used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now
         ).update(used_at=now)
@@ -76,7 +81,7 @@ def refresh(*, token: str, user_id: uuid.UUID | None = None) -> Session:
 def log_out(user: User) -> None:
     """End every session of the user at once, access tokens and admin sessions included."""
     with transaction.atomic():
-        end_sessions(user)
+        user.end_sessions()
         record("LOGOUT", user, actor=user)
 
 
@@ -85,17 +90,10 @@ def change_password(user: User, *, current: str, new: str) -> None:
     check_strength(new, user)
     if not check_password(current[: PASSWORD_MAX_LENGTH + 1], user.password):
         raise InvalidPassword
-    with transaction.atomic():
-        user.set_password(new)
-        user.save(update_fields=["password"])
-        end_sessions(user)
-        record("PASSWORD_CHANGE", user, actor=user)
-
-
-def end_sessions(user: User) -> None:
-    """Make every token and admin session of the user worthless from this moment on."""
-    User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
-    RefreshToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    if new == current:
+        raise Invalid("The new password is the old one.")
+    user.set_password(new)
+    user.save(update_fields=["password"], actor=user)
 
 
 def check_strength(password: str, user: User | None = None) -> None:
@@ -150,6 +148,12 @@ def _open_session(user: User, *, family: uuid.UUID) -> Session:
     return Session(user, str(AccessToken.of(user)), str(token))
 
 
+def _lock_unchanged(user: User) -> bool:
+    """Lock the user against being signed out while a session is made. False if that or worse has just happened."""
+    now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    return now.is_active and now.token_version == user.token_version
+
+
 def _readable(token: str) -> str:
     """The fingerprint of a token that we signed and that is in time. Raises InvalidRefreshToken."""
     try:
@@ -162,12 +166,16 @@ def _readable(token: str) -> str:
 @transaction.atomic
 def _suspect_theft(token_id: uuid.UUID) -> None:
     """Decide on fresh data why a token was refused: a second tab, or somebody who should not have it."""
-    stored = RefreshToken.objects.get(pk=token_id)
+    stored = RefreshToken.objects.select_related("user").get(pk=token_id)
+    # A refresh that is adding to the family right now holds this lock; its new token must be seen here.
+    User.objects.select_for_update(no_key=True).get(pk=stored.user_id)
     used_long_ago = stored.used_at is not None and timezone.now() - stored.used_at > REUSE_GRACE
     if not used_long_ago:
         return
     family = RefreshToken.objects.filter(family=stored.family, revoked_at__isnull=True)
     if family.update(revoked_at=timezone.now()):
+        # The thief's access token ends as well; the owner's other sessions get a new one with their next refresh.
+        User.objects.filter(pk=stored.user_id).update(token_version=F("token_version") + 1)
         record("TOKEN_REUSE", stored.user, new={"family": str(stored.family)})
 
 

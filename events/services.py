@@ -114,6 +114,8 @@ def update_event(event_id: UUID, data: dict[str, Any], tiers: list[dict[str, Any
         event = Event.objects.select_for_update(no_key=True).filter(pk=event_id).first()
         if event is None:
             raise EventNotFound
+        if data.get("image_url", event.image_url) != event.image_url:
+            data = {**data, "cloudinary_public_id": None}  # it named the picture before
         changed = _assign(event, data)
         if changed:
             event.save(update_fields=list(changed))
@@ -150,6 +152,9 @@ def _replace_tiers(event: Event, wanted: list[dict[str, Any]], actor: User) -> N
     # In one order for everybody, so that two such updates and the sales between them cannot deadlock.
     locked = event.tiers.select_for_update(no_key=True).order_by("pk")
     present: dict[UUID | None, TicketTier] = {tier.pk: tier for tier in locked}
+    ids = [data["id"] for data in wanted if data.get("id")]
+    if len(ids) != len(set(ids)):
+        raise Invalid("tiers: the same tier stands in the list twice.")
     for position, data in enumerate(wanted):
         tier = present.pop(data.get("id"), None)
         if tier is None:
@@ -165,18 +170,27 @@ def _add_tier(event: Event, data: dict[str, Any], position: int) -> TicketTier:
     if not data.get("name") or data.get("price") is None:
         raise Invalid(f"tiers[{position}]: name and price are required.")
     values = {"quantity": DEFAULT_QUANTITY, **_without_id(data), "sort_order": position}
-    return TicketTier.objects.create(event=event, **values)
+    tier = TicketTier(event=event, **values)
+    _check_window(tier)
+    tier.save()
+    return tier
 
 
 def _change_tier(tier: TicketTier, data: dict[str, Any], actor: User) -> None:
     if data.get("quantity", tier.quantity) < tier.sold:
         raise Invalid(f"{tier.name}: {tier.sold} are sold already; the quantity cannot be lower.")
     changed = _assign(tier, data)
+    _check_window(tier)
     if not changed:
         return
     tier.save(update_fields=list(changed))
     if set(changed) != {"sort_order"}:
         _record_change(tier, changed, actor)
+
+
+def _check_window(tier: TicketTier) -> None:
+    if tier.sale_starts_at and tier.sale_ends_at and tier.sale_ends_at <= tier.sale_starts_at:
+        raise Invalid(f"{tier.name}: the sale must end after it starts.")
 
 
 def _remove_tier(tier: TicketTier, actor: User) -> None:

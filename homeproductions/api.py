@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict, UnreadablePostError
@@ -23,11 +23,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .addresses import is_web_address
-from .errors import ConstraintBroken, Invalid, MissingFields, NotFound, RateLimited, Refused, TooLarge, Unavailable
+from .errors import (
+    ConstraintBroken,
+    Invalid,
+    LengthRequired,
+    MissingFields,
+    NotFound,
+    RateLimited,
+    Refused,
+    TooLarge,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+# No night of ours lies outside; dates near the ends of the calendar break arithmetic on them.
+FIRST_NIGHT, LAST_NIGHT = date(2000, 1, 1), date(2100, 12, 31)
 INTEGER_MAX = 2**31 - 1  # of a PostgreSQL integer column
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
@@ -48,16 +60,16 @@ def refusal_response(error: Refused) -> JsonResponse:
     return JsonResponse(envelope(error), status=error.status)
 
 
-def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
-    """Every exception of an API view as an envelope; what nobody foresaw is logged and says nothing about itself."""
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonResponse:
+    """Every exception of an API view as an envelope, in JSON whatever the view renders otherwise.
+
+    What nobody foresaw is logged and says nothing about itself.
+    """
     refused = as_refused(error)
     if refused is None:
         log.exception("unexpected error in an API view", exc_info=error)
-        return Response(
-            {"success": False, "error": "Something went wrong on our side.", "code": "SERVER_ERROR"},
-            status=500,
-        )
-    response = Response(envelope(refused), status=refused.status)
+        return server_error()
+    response = refusal_response(refused)
     for name, value in _headers_of(error, refused).items():
         response.headers[name] = value
     return response
@@ -76,6 +88,8 @@ def as_refused(error: Exception) -> Refused | None:
             return RateLimited()
         case RequestDataTooBig():
             return TooLarge()
+        case SuspiciousOperation():  # among them: more fields than anybody honest sends
+            return Invalid("The request is not valid.")
         case UnreadablePostError():
             return Invalid("The request broke off.")
         case exceptions.UnsupportedMediaType():
@@ -131,7 +145,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return refusal_response(_refusal("FORBIDDEN", 403, "This is not allowed."))
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest | None = None) -> JsonResponse:
     return JsonResponse(
         {"success": False, "error": "Something went wrong on our side.", "code": "SERVER_ERROR"}, status=500
     )
@@ -200,10 +214,13 @@ class NightDate(serializers.DateField):
         text = value.strip() if isinstance(value, str) else value
         if isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.+Z-]*", text):
             text = text[:10]
-        return super().to_internal_value(text)
+        night = super().to_internal_value(text)
+        if not FIRST_NIGHT <= night <= LAST_NIGHT:
+            self.fail("invalid", format="YYYY-MM-DD")
+        return night
 
     def to_representation(self, value: Any) -> Any:
-        return f"{value:%Y-%m-%d}T00:00:00.000Z" if value is not None else None
+        return f"{value.isoformat()}T00:00:00.000Z" if value is not None else None
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -211,7 +228,7 @@ class EventDate(serializers.DateField):
     """Midnight without a zone: a browser that prints it in local time shows the right day everywhere."""
 
     def to_representation(self, value: Any) -> Any:
-        return f"{value:%Y-%m-%d}T00:00:00"
+        return f"{value.isoformat()}T00:00:00"
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -347,14 +364,17 @@ def flag(text: str) -> bool:
 EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 
 
+EMAIL_MAX_LENGTH = 255
+
+
 def is_email(text: str) -> bool:
     """Contract 2.4 (one `@`, a dot after it, no blanks), and deliverable: a ticket that can never arrive is refused
     before it is paid for, not after."""
     try:
-        validate_email(text)
+        validate_email(text[: EMAIL_MAX_LENGTH + 1])
     except ValidationError:
         return False
-    return bool(EMAIL.fullmatch(text))
+    return bool(EMAIL.fullmatch(text)) and len(text) <= EMAIL_MAX_LENGTH
 
 
 class EmailAddress(Text):
@@ -386,6 +406,8 @@ class RequestBody(serializers.Serializer[Any]):
     @classmethod
     def parse(cls, request: Request, **kwargs: Any) -> dict[str, Any]:
         """The valid data by the names of the house. Raises MissingFields or Invalid, naming each field."""
+        if request.META.get("HTTP_TRANSFER_ENCODING"):
+            raise LengthRequired  # a chunked body arrives empty and would look like one with everything missing
         return cls.parse_data(request.data, **kwargs)
 
     @classmethod

@@ -36,6 +36,13 @@ def payments_can_arrive(app_configs: Any, **kwargs: Any) -> list[checks.CheckMes
 
 @checks.register(checks.Tags.security, deploy=True)
 def mail_can_leave(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    if settings.EMAIL_IS_CONFIGURED and settings.DEFAULT_FROM_EMAIL.endswith("@localhost"):
+        return [
+            checks.Warning(
+                "EMAIL_FROM is not set: mail would be sent from an address that servers refuse.",
+                id="homeproductions.W001",
+            )
+        ]
     if settings.EMAIL_IS_CONFIGURED:
         return []
     return [

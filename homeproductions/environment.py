@@ -1,16 +1,22 @@
 """Reads the process environment. An empty variable counts as unset, and all faults are named in one message."""
 
+import base64
+import binascii
 import hashlib
 import hmac
+import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
+from importlib.util import find_spec
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 SECRET_MIN_LENGTH = 32
+WEBHOOK_SECRET_MIN_BYTES = 24
 SECRETS = ("JWT_SECRET", "JWT_REFRESH_SECRET")
 DURATION = re.compile(r"(\d+)\s*([smhd])")
 RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*([smhd])")
@@ -38,8 +44,10 @@ def load(source: Mapping[str, str] = os.environ) -> Environment:
 
 
 def find_faults(values: Mapping[str, str]) -> list[str]:
-    """One sentence for each required variable that is missing, too short or equal to its sibling."""
-    faults = []
+    """One sentence for each required variable that is missing, and for each one that cannot be meant so."""
+    faults = [
+        f"{name} {problem}" for name, check in CHECKS.items() if name in values and (problem := check(values[name]))
+    ]
     if "DATABASE_URL" not in values:
         faults.append("DATABASE_URL is missing (postgresql://user:password@host:5432/name)")
     for name in SECRETS:
@@ -56,6 +64,88 @@ def find_faults(values: Mapping[str, str]) -> list[str]:
         for name in ("SECRET_KEY", "TICKET_KEY")
         if name in values and len(values[name]) < SECRET_MIN_LENGTH
     ]
+
+
+# --- What a value must look like --------------------------------------------------------------------------------
+
+
+def whole_number(text: str, least: int = 0) -> str:
+    is_fine = text.strip().isascii() and text.strip().isdigit() and int(text) >= least
+    return "" if is_fine else f"must be a whole number from {least}, not {text!r}"
+
+
+def yes_or_no(text: str) -> str:
+    known = ("1", "0", "true", "false", "yes", "no", "on", "off")
+    return "" if text.strip().lower() in known else f"must be 1 or 0, not {text!r}"
+
+
+def address_of(*schemes: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        scheme, separator, rest = text.strip().partition("://")
+        is_fine = bool(separator and rest) and scheme in schemes
+        return "" if is_fine else f"must begin with {' or '.join(f'{each}://' for each in schemes)}"
+
+    return check
+
+
+def networks(text: str) -> str:
+    for each in text.split(","):
+        try:
+            ipaddress.ip_network(each.strip(), strict=False)
+        except ValueError:
+            return f"must be a comma list of addresses or networks such as 100.64.0.0/10, not {each.strip()!r}"
+    return ""
+
+
+def webhook_secrets(text: str) -> str:
+    """The signing library would silently drop characters it does not know and check with a shorter key."""
+    for each in text.split(","):
+        try:
+            key = base64.b64decode(each.strip().removeprefix("whsec_"), validate=True)
+        except (binascii.Error, ValueError):
+            return "must be a comma list of whsec_... secrets (base64)"
+        if len(key) < WEBHOOK_SECRET_MIN_BYTES:
+            return f"holds a secret of less than {WEBHOOK_SECRET_MIN_BYTES} bytes"
+    return ""
+
+
+def mail_provider(text: str) -> str:
+    name = text.strip().lower()
+    is_known = name.isidentifier() and find_spec(f"anymail.backends.{name}") is not None
+    return "" if is_known else f"is not a provider that django-anymail knows: {text!r}"
+
+
+def log_level(text: str) -> str:
+    known = ("error", "warn", "warning", "info", "debug")
+    return "" if text.strip().lower() in known else f"must be one of {', '.join(known)}"
+
+
+CHECKS: dict[str, Callable[[str], str]] = {
+    "DATABASE_URL": address_of("postgresql", "postgres"),
+    "REDIS_URL": address_of("redis", "rediss", "unix"),
+    "PUBLIC_URL": address_of("https", "http"),
+    "TRUSTED_PROXIES": networks,
+    "PAYMENT_WEBHOOK_SECRETS": webhook_secrets,
+    "EMAIL_PROVIDER": mail_provider,
+    "LOG_LEVEL": log_level,
+    "DEBUG": yes_or_no,
+    "EMAIL_STARTTLS": yes_or_no,
+    "RATE_LIMIT_ENABLED": yes_or_no,
+    **dict.fromkeys(
+        (
+            "PORT",
+            "EMAIL_PORT",
+            "JWT_REFRESH_EXPIRES_DAYS",
+            "WEB_CONCURRENCY",
+            "DATABASE_POOL_SIZE",
+            "DATABASE_POOL_TIMEOUT",
+            "RATE_LIMIT_WINDOW_MS",
+            "RATE_LIMIT_MAX",
+            "AUTH_RATE_LIMIT_MAX",
+        ),
+        partial(whole_number, least=1),
+    ),
+}
 
 
 def derive(secret: str, label: str) -> str:

@@ -47,6 +47,12 @@ class RateLimited(Refused):
     message = "Too many requests. Please wait a little and try again."
 
 
+class LengthRequired(Refused):
+    code = "LENGTH_REQUIRED"
+    status = 411
+    message = "Send a Content-Length."
+
+
 class Unavailable(Refused):
     code = "UNAVAILABLE"
     status = 503

@@ -19,6 +19,7 @@ FIXED_HEADERS = {
     "Origin-Agent-Cluster": "?1",
     "Permissions-Policy": "geolocation=(), microphone=(), payment=(), usb=()",
     "X-DNS-Prefetch-Control": "off",
+    "X-Frame-Options": "DENY",
     "X-Download-Options": "noopen",
     "X-Permitted-Cross-Domain-Policies": "none",
     "X-XSS-Protection": "0",
@@ -38,16 +39,31 @@ class SecurityHeaders:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if has_unstorable_address(request):
-            response: HttpResponse = refusal_response(Invalid("The address holds characters that cannot be used."))
-        else:
-            response = self.get_response(request)
+        if not comes_from_proxy(request):
+            # Anybody can send this header; it says whether the guest's own connection was secure.
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        response = self.get_response(request)
+        if is_preflight(request) and response.status_code == 200:
+            response.status_code = 204
+            del response.headers["Content-Type"]
         for name, value in FIXED_HEADERS.items():
             response.headers.setdefault(name, value)
-        if is_api(request.path) and response.headers.get("Content-Type", "").startswith("application/json"):
+        if is_api(request.path) and not response.headers.get("Content-Type", "").startswith("text/html"):
             for name, value in API_HEADERS.items():
                 response.headers[name] = value
         return response
+
+
+class StorableAddress:
+    """Inside CORS and the log, so that its refusal is seen by browsers and by us."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if has_unstorable_address(request):
+            return refusal_response(Invalid("The address holds characters that cannot be used."))
+        return self.get_response(request)
 
 
 class RequestOrigin:
@@ -68,6 +84,15 @@ class RequestOrigin:
 
 def is_api(path: str) -> bool:
     return path.startswith(("/api/", "/health")) or path == "/api"
+
+
+def is_preflight(request: HttpRequest) -> bool:
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+
+
+def comes_from_proxy(request: HttpRequest) -> bool:
+    peer = _parse(request.META.get("REMOTE_ADDR", ""))
+    return peer is not None and _is_trusted(peer)
 
 
 def has_unstorable_address(request: HttpRequest) -> bool:

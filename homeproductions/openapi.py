@@ -29,6 +29,9 @@ def refusals(**codes: str) -> dict[int, OpenApiResponse]:
     return {int(status[1:]): OpenApiResponse(Refusal, description=text) for status, text in codes.items()}
 
 
+SIGNED_IN = {"_401": "NO_TOKEN, INVALID_TOKEN", "_403": "FORBIDDEN"}
+
+
 class ContractSchema(AutoSchema):
     """Names operations after their path: two paths may lead to one view."""
 
@@ -42,7 +45,7 @@ ANYWHERE = {
     "429": "RATE_LIMITED, with Retry-After",
     "503": "UNAVAILABLE: the database is away; try again after Retry-After",
 }
-WITH_A_BODY = {"413": "PAYLOAD_TOO_LARGE", "415": "UNSUPPORTED_MEDIA_TYPE"}
+WITH_A_BODY = {"411": "LENGTH_REQUIRED", "413": "PAYLOAD_TOO_LARGE", "415": "UNSUPPORTED_MEDIA_TYPE"}
 UNLIMITED = "/health"
 
 

@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "homeproductions.middleware.RequestOrigin",
     "homeproductions.logs.RequestLog",
+    "homeproductions.middleware.StorableAddress",
     "homeproductions.throttles.RateLimits",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,7 +112,7 @@ DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.po
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
     "max_size": env.int("DATABASE_POOL_SIZE", 8),
-    "timeout": env.int("DATABASE_POOL_TIMEOUT", 10),
+    "timeout": env.int("DATABASE_POOL_TIMEOUT", 3),
 }
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 # A connection that died with its server is replaced before a request gets it, not after it failed.

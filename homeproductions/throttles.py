@@ -343,9 +343,21 @@ class Newsletter(Exact):
 
 def count_bad_signature(request: Request) -> None:
     """Count a webhook call whose signature did not fit; good ones are never counted. Raises Throttled."""
+    _count_guess(request, "bad_signatures")
+
+
+def count_wrong_proof(request: Request) -> None:
+    """Count a look-up that named another address than the buyer's: a guess like one that found nothing.
+
+    Raises Throttled.
+    """
+    _count_guess(request, OrderMisses.bucket)
+
+
+def _count_guess(request: Request, bucket: str) -> None:
     if not settings.RATE_LIMIT_ENABLED:
         return
-    usage = count(request._request, "bad_signatures", address_of(request._request))
+    usage = count(request._request, bucket, address_of(request._request))
     if usage.is_over:
         raise Throttled(wait=usage.reset)
 

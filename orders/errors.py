@@ -58,12 +58,6 @@ class InvalidSignature(Refused):
     message = "The signature does not fit."
 
 
-class LengthRequired(Refused):
-    code = "LENGTH_REQUIRED"
-    status = 411
-    message = "Send a Content-Length."
-
-
 class PaymentNotFound(NotFound):
     code = "PAYMENT_NOT_FOUND"
     message = "There is no payment with this id."

@@ -1,13 +1,14 @@
 """What can be asked about orders."""
 
-import json
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from events.queries import as_uuid
+from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
+from homeproductions.parsers import load_json
 
 from . import codes
 from .errors import OrderNotFound, PaymentNotFound
@@ -101,8 +102,8 @@ def _with_night() -> QuerySet[Order]:
 def _payload(text: str) -> dict[str, str]:
     """The QR's JSON with lower-case keys: a keyboard-type scanner types it in capitals."""
     try:
-        value: Any = json.loads(text)
-    except (ValueError, RecursionError):
+        value: Any = load_json(text.encode())
+    except Invalid:
         return {}
     if not isinstance(value, dict):
         return {}

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from events.models import Event, TicketTier
 from homeproductions.mail.models import OutboxEmail
@@ -67,8 +67,9 @@ def events_by_status() -> dict[str, int]:
 def referrals() -> dict[str, int]:
     """Where paid orders came from: source to number of orders, the ten best."""
     paid = real_orders().filter(status=Status.PAID).order_by()
-    rows = paid.values("referral_source").annotate(orders=Count("pk")).order_by("-orders", "referral_source")
-    return {row["referral_source"] or "direct": row["orders"] for row in rows[:TOP_REFERRALS]}
+    source = Coalesce(NullIf("referral_source", Value("")), Value("direct"))
+    rows = paid.annotate(source=source).values_list("source").annotate(orders=Count("pk"))
+    return dict(rows.order_by("-orders", "source")[:TOP_REFERRALS])
 
 
 def per_event() -> list[dict[str, Any]]:
@@ -98,7 +99,8 @@ def per_event() -> list[dict[str, Any]]:
 
 def mails_by_status() -> dict[str, int]:
     """Sent, still on their way, and given up."""
-    rows = dict(OutboxEmail.objects.order_by().values_list("status").annotate(Count("pk")))
+    real = OutboxEmail.objects.exclude(order__is_test=True)
+    rows = dict(real.order_by().values_list("status").annotate(Count("pk")))
     waiting = sum(rows.get(status, 0) for status in OutboxEmail.OPEN)
     return {"sent": rows.get("sent", 0), "pending": waiting, "failed": rows.get("failed", 0)}
 

@@ -64,7 +64,7 @@ def wait_until_healthy(address: str, process: subprocess.Popen) -> None:
         try:
             if requests.get(f"{address}/health", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
     raise AssertionError("the web server did not become healthy")
 

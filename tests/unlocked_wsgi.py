@@ -10,7 +10,7 @@ from events.models import TicketTier  # isort: skip
 
 def read_without_lock(tier_id):
     tier = TicketTier.objects.select_related("event").get(pk=tier_id)
-    time.sleep(0.05)  # others look at the same number meanwhile
+    time.sleep(0.3)  # others look at the same number meanwhile
     return tier
 
 

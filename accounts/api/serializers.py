@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from homeproductions.api import RequestBody, Text, Timestamp, UUIDText
+from homeproductions.api import OptionalUUID, RequestBody, Text, Timestamp
 
 
 class LoginBody(RequestBody):
@@ -14,7 +14,7 @@ class LoginBody(RequestBody):
 
 class RefreshBody(RequestBody):
     refreshToken = Text(source="token", max_length=4096)
-    userId = UUIDText(source="user_id", required=False, allow_null=True)
+    userId = OptionalUUID(source="user_id")
 
 
 class PasswordBody(RequestBody):

@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -8,10 +9,11 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts import services
-from accounts.errors import InvalidRefreshToken
+from accounts.errors import InvalidCredentials, InvalidRefreshToken
 from accounts.models import RefreshToken, User
 from accounts.tokens import AccessToken
 from audit.models import AuditLog
+from homeproductions.errors import Refused
 from tests.factories import bearer, make_user
 
 PASSWORD = "correct horse battery"
@@ -161,7 +163,7 @@ def test_logout_ends_admin_sessions_too(client, user):
     client.force_login(user)
     assert client.get("/admin/").status_code == 200
 
-    services.end_sessions(user)
+    user.end_sessions()
 
     assert client.get("/admin/").status_code == 302
 
@@ -187,6 +189,7 @@ def test_password_change_ends_every_session(api, session, user):
     [
         ("wrong", "staple-lightning-7", "INVALID_PASSWORD"),
         (PASSWORD, "short-7", "VALIDATION_ERROR"),
+        (PASSWORD, PASSWORD, "VALIDATION_ERROR"),
         (PASSWORD, "password123", "VALIDATION_ERROR"),
         (PASSWORD, "x1" * 65, "VALIDATION_ERROR"),
         (PASSWORD, "", "MISSING_REQUIRED_FIELDS"),
@@ -243,3 +246,100 @@ def test_first_admin_needs_both_variables(first_admin, settings, variable):
 
     call_command("ensure_admin")
     assert User.objects.count() == 0
+
+
+def race(first, second, rounds=20):
+    """Run both in the same moment, again and again; returns what the second one returned each time."""
+    results = []
+    for _ in range(rounds):
+        user = User.objects.create_user(f"r{User.objects.count()}@example.com", PASSWORD, name="Ana")
+        token = services.log_in(email=user.email, password=PASSWORD).refresh_token
+        start = Barrier(2)
+
+        def run(act, user=user, token=token, start=start):
+            try:
+                start.wait()
+                return act(User.objects.get(pk=user.pk), token)
+            except Refused:
+                return None
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as threads:
+            futures = [threads.submit(run, act) for act in (first, second)]
+        results.append(futures[1].result())
+    return results
+
+
+def survivors(sessions):
+    alive = []
+    for session in filter(None, sessions):
+        try:
+            alive.append(services.refresh(token=session.refresh_token))
+        except InvalidRefreshToken:
+            continue
+    return alive
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refresh_in_the_moment_of_a_logout_does_not_survive_it():
+    sessions = race(lambda user, token: services.log_out(user), lambda user, token: services.refresh(token=token))
+
+    assert survivors(sessions) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_control_without_the_users_lock_a_session_survives(monkeypatch):
+    open_session = services._open_session
+    monkeypatch.setattr(services, "_lock_unchanged", lambda user: True)
+    monkeypatch.setattr(services, "_open_session", lambda *args, **kw: time.sleep(0.05) or open_session(*args, **kw))
+
+    sessions = race(lambda user, token: services.log_out(user), lambda user, token: services.refresh(token=token))
+
+    assert survivors(sessions) != []
+
+
+def test_login_with_the_old_password_does_not_survive_its_change(user, monkeypatch):
+    def change_meanwhile(password, stored):
+        User.objects.get(pk=user.pk).end_sessions()
+        return True
+
+    monkeypatch.setattr(services, "check_password", change_meanwhile)
+
+    with pytest.raises(InvalidCredentials):
+        services.log_in(email=user.email, password=PASSWORD)
+
+
+def test_unknown_account_costs_a_hash_as_well(db, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(services, "make_password", hashed.append)
+
+    with pytest.raises(InvalidCredentials):
+        services.log_in(email="nobody@example.com", password="guess")
+    assert hashed == ["guess"]
+
+
+def test_password_set_anywhere_ends_every_session(api, session, user):
+    user.set_password("staple-lightning-7")
+    user.save()
+
+    assert refused(refresh(api, session.refresh_token)) == (401, "INVALID_REFRESH_TOKEN")
+    row = AuditLog.objects.get(action="PASSWORD_CHANGE")
+    assert (row.entity_id, row.user) == (user.pk, None)
+
+
+def test_stolen_token_ends_the_thiefs_access_too(api, session):
+    stolen = refresh(api, session.refresh_token).json()["accessToken"]
+    RefreshToken.objects.filter(used_at__isnull=False).update(used_at=timezone.now() - timedelta(minutes=1))
+    refresh(api, session.refresh_token)
+
+    assert refused(api.get("/api/auth/me", headers={"Authorization": f"Bearer {stolen}"})) == (401, "INVALID_TOKEN")
+
+
+def test_admin_page_sign_ins_are_audited(client, user):
+    for password in ("wrong", PASSWORD):
+        client.post("/admin/login/", {"username": user.email, "password": password})
+    client.post("/admin/logout/")
+
+    rows = list(AuditLog.objects.order_by("created_at").values_list("action", "entity_id"))
+    assert rows == [("LOGIN_FAILED", user.pk), ("LOGIN", user.pk), ("LOGOUT", user.pk)]

@@ -9,7 +9,7 @@ from accounts.authentication import require_user
 from accounts.permissions import StaffReadsOfficeWrites
 from events import queries, services
 from homeproductions.api import flag, ok
-from homeproductions.openapi import Message, refusals
+from homeproductions.openapi import SIGNED_IN, Message, refusals
 
 from .serializers import (
     AdminEventAnswer,
@@ -19,8 +19,6 @@ from .serializers import (
     EventChangeBody,
     EventCreatedAnswer,
 )
-
-SIGNED_IN = {"_401": "NO_TOKEN, INVALID_TOKEN", "_403": "FORBIDDEN"}
 
 
 class AdminEventList(APIView):

@@ -17,9 +17,7 @@ from events.errors import EventNotFound
 from events.queries import as_uuid
 from homeproductions import pictures
 from homeproductions.api import OptionalText, OptionalUUID, RequestBody, ok
-from homeproductions.openapi import Message, refusals
-
-SIGNED_IN = {"_401": "NO_TOKEN, INVALID_TOKEN", "_403": "FORBIDDEN"}
+from homeproductions.openapi import SIGNED_IN, Message, refusals
 
 
 @extend_schema_field(OpenApiTypes.STR)

@@ -286,6 +286,8 @@ def test_delete_hides_and_a_save_brings_back(office):
         {"date": "", "event_date": ""},
         {"date": "2027-02-30"},
         {"date": 5},
+        {"date": "9999-12-31"},
+        {"date": "0001-01-01"},
         {"name": "x" * 256},
         {"name": "a\x00b"},
         {"event_time": "25:00"},
@@ -311,6 +313,11 @@ def test_delete_hides_and_a_save_brings_back(office):
         {"tiers": [{"name": "T", "price": 1, "currency": "12$"}]},
         {"tiers": [{"name": "T", "price": 1, "paymentLink": "data:text/html,x"}]},
         {"tiers": [{"name": "T", "price": 1, "sale_starts_at": "soon"}]},
+        {
+            "tiers": [
+                {"name": "T", "price": 1, "sale_starts_at": "2027-02-01T00:00Z", "sale_ends_at": "2027-01-01T00:00Z"}
+            ]
+        },
     ],
     ids=str,
 )
@@ -345,6 +352,39 @@ def test_writes_are_audited_once_and_no_ops_not_at_all(office):
     assert (created.action, created.entity_type, created.user) == ("CREATE", "event", office.user)
     assert created.new_value == {"name": "Luna Llena", "location": "Antigua", "date": "2027-02-14"}
     assert (updated.action, updated.old_value, updated.new_value) == ("UPDATE", {"name": "Luna Llena"}, {"name": "Sol"})
+
+
+def test_changes_of_tiers_are_audited_one_by_one(office):
+    event = make_event()
+    changed, removed = make_tier(event, name="A"), make_tier(event, name="B")
+    tiers = [{"id": str(changed.pk), "price": 30}, {"name": "C", "price": 5}]
+
+    office("put", f"{PATH}/{event.pk}", {"tiers": tiers})
+
+    rows = AuditLog.objects.filter(entity_type="tickettier")
+    assert set(rows.values_list("action", "entity_id")) == {
+        ("UPDATE", changed.pk),
+        ("CREATE", event.tiers.get(name="C").pk),
+        ("DELETE", removed.pk),
+    }
+    assert rows.get(action="UPDATE").new_value == {"price": "30.00"}
+
+
+def test_one_tier_twice_in_a_save_is_refused(office):
+    tier = make_tier()
+    tiers = [{"id": str(tier.pk), "price": 1}, {"id": str(tier.pk), "price": 2}]
+
+    assert office("put", f"{PATH}/{tier.event_id}", {"tiers": tiers}).json()["code"] == "VALIDATION_ERROR"
+    assert TicketTier.objects.count() == 1
+
+
+def test_new_picture_forgets_the_old_ones_id(office):
+    event = make_event(image_url="https://img.example.com/a.jpg", cloudinary_public_id="home-productions/events/x")
+
+    office("put", f"{PATH}/{event.pk}", {"image": "https://img.example.com/b.jpg"})
+
+    event.refresh_from_db()
+    assert event.cloudinary_public_id is None
 
 
 def test_staff_may_look_and_not_change(api):

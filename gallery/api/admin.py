@@ -18,7 +18,7 @@ from gallery import queries, services
 from gallery.models import Gallery
 from homeproductions import pictures
 from homeproductions.api import ok
-from homeproductions.openapi import Message, refusals
+from homeproductions.openapi import SIGNED_IN, Message, refusals
 
 from .serializers import (
     AdminAlbumAnswer,
@@ -36,8 +36,6 @@ from .serializers import (
     ItemSerializer,
     ItemsQuery,
 )
-
-SIGNED_IN = {"_401": "NO_TOKEN, INVALID_TOKEN", "_403": "FORBIDDEN"}
 
 
 class AdminGalleryList(APIView):

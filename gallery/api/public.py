@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gallery import queries
+from homeproductions import throttles
 from homeproductions.api import ok
 from homeproductions.openapi import refusals
 
@@ -18,6 +19,7 @@ class GalleryList(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: AlbumListAnswer}, auth=[], tags=["gallery"])
     def get(self, request: Request) -> Response:
@@ -30,6 +32,7 @@ class GalleryDetail(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: AlbumAnswer, **refusals(_404="GALLERY_NOT_FOUND")}, auth=[], tags=["gallery"])
     def get(self, request: Request, reference: str) -> Response:

@@ -1,5 +1,6 @@
 """Albums and pictures on the wire: for guests (contract 2.6), for the office (2.11) and as single pictures (4.6)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -172,13 +173,15 @@ class AlbumBody(RequestBody):
     photographer = OptionalText(max_length=255)
     isPublished = StrictBoolean(source="is_published", required=False, allow_null=True)
     coverUrl = WebAddress(source="cover_image_url")
-    images = AlbumImageBody(many=True, required=False, allow_null=True, max_length=2000)
+    images = AlbumImageBody(many=True, required=False, max_length=2000)
 
     def validate_isPublished(self, value: bool | None) -> bool:
         return bool(value)
 
-    def validate_images(self, value: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        return value or []
+    def in_contract_casing(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        # An empty list means no pictures; null is no list at all, and pictures are not thrown away on a guess.
+        known = super().in_contract_casing(data)
+        return {name: value for name, value in known.items() if name != "images" or value is not None}
 
 
 class AlbumChangeBody(AlbumBody):

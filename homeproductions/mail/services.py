@@ -4,7 +4,6 @@ Between the mail server's "OK" and our note of it a worker may die. The mail the
 Message-ID and the same content, which is harmless; a mail that never goes out is not.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, get_connection
 from django.core.validators import validate_email
 from django.db import models, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from .errors import ServerAway, Unsendable, in_words, is_final
@@ -168,20 +167,6 @@ def fail_exhausted() -> int:
     )
 
 
-def renew(email: OutboxEmail) -> bool:
-    """Start the lease anew. False if the mail is no longer ours: closed, or taken over after the lease was over."""
-    lease_until = timezone.now() + LEASE
-    ours = bool(_held(email).update(lease_until=lease_until))
-    email.lease_until = lease_until
-    return ours
-
-
-def give_back(emails: Iterable[OutboxEmail]) -> None:
-    """Return claimed mails that were not tried; the attempt does not count."""
-    for email in emails:
-        _held(email).update(status=Status.PENDING, lease_until=None, attempts=F("attempts") - 1)
-
-
 def _held(email: OutboxEmail) -> QuerySet[OutboxEmail]:
     """The row while this claim of it holds. The lease tells apart two claims with the same number of attempts."""
     return OutboxEmail.objects.filter(
@@ -229,21 +214,18 @@ def process_due(keep_going: Callable[[], bool] = lambda: True) -> Tally:
 def process_batch(keep_going: Callable[[], bool] = lambda: True) -> Tally:
     """Deliver at most BATCH_SIZE due mails over one connection; `keep_going` is asked before each mail.
 
-    When the server cannot be reached, one mail carries the error and the others go back untried: an outage must not
-    eat up the attempts of everything that waits.
+    Each is claimed only when its turn comes: a mail that kills its worker must not use up the attempts of those
+    behind it, and neither must a server that cannot be reached.
     """
     line = Line()
-    tally = Tally(failed=fail_exhausted())
-    waiting = deque(claim())
-    is_full = len(waiting) == BATCH_SIZE
-    while waiting and keep_going() and not line.is_dead:
-        email = waiting.popleft()
-        # The mails before this one may have been slow, and its order may have been refunded meanwhile.
-        if renew(email):
-            tally.count(deliver(email, line))
+    tally = Tally(failed=fail_exhausted(), more=True)
+    for _ in range(BATCH_SIZE):
+        emails = claim(limit=1) if keep_going() and not line.is_dead else []
+        if not emails:
+            tally.more = False
+            break
+        tally.count(deliver(emails[0], line))
     line.hang_up()
-    give_back(waiting)
-    tally.more = is_full and not waiting and not line.is_dead
     return tally
 
 

@@ -44,6 +44,45 @@ def test_all_faults_are_named_at_once(change, named):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "garbage"),
+        ("REDIS_URL", "bogus"),
+        ("PUBLIC_URL", "nonsense"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,garbage"),
+        ("PAYMENT_WEBHOOK_SECRETS", "abc"),
+        ("PAYMENT_WEBHOOK_SECRETS", "whsec_c2hvcnQ="),
+        ("PAYMENT_WEBHOOK_SECRETS", "whsec_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_"),
+        ("EMAIL_PROVIDER", "bogus"),
+        ("LOG_LEVEL", "bogus"),
+        ("DEBUG", "maybe"),
+        ("PORT", "http"),
+        ("DATABASE_POOL_SIZE", "0"),
+    ],
+)
+def test_value_that_cannot_be_meant_is_named(name, value):
+    [fault] = environment.find_faults({**GOOD, name: value})
+
+    assert fault.startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "rediss://host:6379/0"),
+        ("TRUSTED_PROXIES", "100.64.0.0/10, 10.1.2.3"),
+        ("PAYMENT_WEBHOOK_SECRETS", "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0"),
+        ("EMAIL_PROVIDER", "resend"),
+        ("LOG_LEVEL", "warn"),
+        ("DEBUG", "0"),
+    ],
+)
+def test_good_value_passes(name, value):
+    assert environment.find_faults({**GOOD, name: value}) == []
+
+
+@pytest.mark.parametrize(
     "command", [["manage.py", "check"], ["manage.py", "process_outbox"], ["-c", "import homeproductions.wsgi"]]
 )
 def test_process_without_its_environment_stops_and_says_why(command):
@@ -71,6 +110,8 @@ def test_env_example_lists_every_variable_and_no_other():
     text = "\n".join(path.read_text() for path in sources)
     read = set(re.findall(r"""env\.\w+\(\s*f?["']([A-Z][A-Z_]+)["']""", text)) | set(environment.SECRETS)
     read |= set(re.findall(r"""environ(?:\.get\(|\[)["']([A-Z][A-Z_]+)["']""", text)) | {"DATABASE_URL"}
+    names = re.findall(r"(?m)^([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text())
+    assert len(names) == len(set(names))
     listed = set(re.findall(r"(?m)^([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text()))
 
-    assert listed == read - {"DJANGO_SETTINGS_MODULE", "HOMEPRODUCTIONS_DATA"}
+    assert listed == read - {"DJANGO_SETTINGS_MODULE"}

@@ -6,12 +6,15 @@ import pytest
 import time_machine
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
+from django.urls import URLPattern
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
 from accounts import services as accounts
 from audit.models import AuditLog
 from homeproductions import environment, throttles
 from homeproductions.counters import PostgresCounters
+from homeproductions.urls import urlpatterns
 from orders.models import Order
 from tests.factories import bearer, make_order, make_tier, make_user
 from tests.signing import PATH as WEBHOOK
@@ -320,6 +323,15 @@ def test_newsletter_forms_share_a_limit(api, limit):
     answers = [api.post(path, {"email": "lucia@example.com"}).status_code for path in paths]
 
     assert answers == [201, 200, 429]
+
+
+def test_every_public_view_names_its_bucket():
+    """The general bucket is too small for what honest guests do."""
+    views = {getattr(pattern.callback, "cls", None) for pattern in urlpatterns if isinstance(pattern, URLPattern)}
+    public = {view for view in views if view and tuple(view.permission_classes) == (AllowAny,)}
+    unnamed = {view.__name__ for view in public if throttles.Default in view.throttle_classes}
+
+    assert unnamed == {"NoSuchRoute", "SpectacularJSONAPIView", "SpectacularSwaggerSplitView"}
 
 
 def test_unknown_routes_share_the_general_limit(api, limit):

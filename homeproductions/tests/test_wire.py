@@ -58,6 +58,50 @@ def test_nul_in_an_address_is_refused(api, address):
     assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_ERROR")
 
 
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/orders"])
+def test_thousands_of_fields_are_refused(api, path):
+    form = "&".join(f"a{n}=1" for n in range(1100))
+
+    for response in (
+        api.post(path, form, content_type="application/x-www-form-urlencoded"),
+        api.get(f"/api/events?{form}"),
+    ):
+        assert response.status_code in (200, 400)
+    assert api.get(f"/api/admin/orders?{form}", headers=bearer()).json()["code"] == "VALIDATION_ERROR"
+
+
+def test_chunked_body_is_told_from_an_empty_one(api):
+    response = api.post("/api/orders", {}, headers={"Transfer-Encoding": "chunked"})
+
+    assert (response.status_code, response.json()["code"]) == (411, "LENGTH_REQUIRED")
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "options"])
+def test_docs_page_refuses_in_json_too(api, method):
+    assert getattr(api, method)("/api/docs").json()["code"] == "NOT_FOUND"
+
+
+def test_preflight_answers_without_a_body(api, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://admin.homeproductions.art"]
+    asked = {"Origin": "https://admin.homeproductions.art", "Access-Control-Request-Method": "PUT"}
+
+    response = api.options("/api/admin/events", headers=asked)
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert response["Access-Control-Allow-Origin"] == asked["Origin"]
+
+
+def test_secure_connection_is_believed_from_proxies_only(api, settings):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+
+    def is_secure(peer):
+        answer = api.get("/health", REMOTE_ADDR=peer, headers={"X-Forwarded-Proto": "https"})
+        return "Strict-Transport-Security" in answer
+
+    assert (is_secure("10.1.2.3"), is_secure("203.0.113.9")) == (True, False)
+
+
 def test_unforeseen_error_says_nothing_about_itself(api, monkeypatch):
     def fail():
         raise RuntimeError("secret detail")
@@ -105,7 +149,7 @@ def test_allowed_origin_sees_errors_too_and_others_do_not(api, settings):
     good = {"Origin": "https://admin.homeproductions.art"}
     evil = {"Origin": "https://admin.homeproductions.art.evil.com"}
 
-    for path in ("/api/events", "/api/nothing", "/api/checkin/verify/x"):
+    for path in ("/api/events", "/api/nothing", "/api/checkin/verify/x", "/api/events/%00"):
         assert api.get(path, headers=good)["Access-Control-Allow-Origin"] == good["Origin"]
         assert "Access-Control-Allow-Origin" not in api.get(path, headers=evil)
         assert "Access-Control-Allow-Credentials" not in api.get(path, headers=good)

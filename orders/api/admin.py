@@ -8,11 +8,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import require_user
+from accounts.models import User
 from accounts.permissions import IsOffice, IsStaff
+from accounts.roles import is_office
 from homeproductions.api import Page, ok, query_id
 from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.openapi import refusals
+from homeproductions.openapi import SIGNED_IN, refusals
 from orders import queries
 from orders.models import Order
 from orders.services import checkout, status, tickets
@@ -30,9 +32,9 @@ from .serializers import (
     TestOrderAnswer,
     TestOrderBody,
     TestOrderSerializer,
+    without_private,
 )
 
-SIGNED_IN = {"_401": "NO_TOKEN, INVALID_TOKEN", "_403": "FORBIDDEN"}
 TAGS = ["admin: orders"]
 QUEUED = "The ticket is on its way by e-mail."
 
@@ -62,7 +64,8 @@ class AdminOrderList(APIView):
             search=query.get("search", "").strip(),
         )
         total = orders.count()
-        shown = AdminOrderSerializer(orders[page.offset : page.offset + page.limit], many=True).data
+        rows = orders[page.offset : page.offset + page.limit]
+        shown = [shown_to(require_user(request), order) for order in rows]
         return ok(
             orders=shown,
             count=len(shown),
@@ -80,7 +83,12 @@ class AdminOrderDetail(APIView):
 
     @extend_schema(responses={200: AdminOrderAnswer, **refusals(_404="ORDER_NOT_FOUND", **SIGNED_IN)}, tags=TAGS)
     def get(self, request: Request, reference: str) -> Response:
-        return ok(order=AdminOrderSerializer(queries.find_by_id(reference)).data)
+        return ok(order=shown_to(require_user(request), queries.find_by_id(reference)))
+
+
+def shown_to(user: User, order: Order) -> dict[str, Any]:
+    shown = dict(AdminOrderSerializer(order).data)
+    return shown if is_office(user.role) else without_private(shown)
 
 
 class OrderStatus(APIView):
@@ -112,7 +120,7 @@ def change_status(order: Order, body: dict[str, Any], request: Request) -> None:
     actor = require_user(request)
     match body["status"]:
         case Order.Status.PAID:
-            reference = body.get("payment_reference") or ""
+            reference = body.get("payment_reference")
             wants_mail = body["send_email"] is not False
             status.mark_paid(order.pk, actor=actor, reference=reference, send_email=wants_mail)
         case Order.Status.CANCELLED:
@@ -181,7 +189,7 @@ class MarkPaid(APIView):
     def post(self, request: Request) -> Response:
         order = queries.find_by_number_or_id(MarkPaidBody.parse(request)["order_id"])
         status.mark_paid(order.pk, actor=require_user(request), provider="admin_legacy")
-        return ok(message=QUEUED, emailSent=is_ticket_sent(order), order_id=order.order_number)
+        return ok(message="The order is paid.", emailSent=is_ticket_sent(order), order_id=order.order_number)
 
 
 class RecentCheckIns(APIView):

@@ -97,6 +97,9 @@ class OrderDetail(APIView):
 
 def shown_to(request: Request, order: Order) -> dict[str, Any]:
     """In full for the owner, masked for everybody else."""
-    knows_address = request.query_params.get("email", "").strip().lower() == order.buyer_email.lower()
-    owns = knows_address or links.proves(request.query_params.get("token", ""), order)
-    return dict(OrderSerializer(order).data) if owns else masked(order)
+    email, token = (request.query_params.get(name, "").strip() for name in ("email", "token"))
+    if email.lower() == order.buyer_email.lower() or links.proves(token, order):
+        return dict(OrderSerializer(order).data)
+    if email or token:
+        throttles.count_wrong_proof(request)
+    return masked(order)

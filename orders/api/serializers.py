@@ -11,6 +11,7 @@ from homeproductions.api import (
     NightDate,
     NightTime,
     OptionalText,
+    OptionalUUID,
     RequestBody,
     StrictBoolean,
     StrictInteger,
@@ -92,7 +93,7 @@ def masked(order: Order) -> dict[str, Any]:
         **OrderSerializer(order).data,
         "buyerName": " ".join(part[:1] + HIDDEN for part in order.buyer_name.split()),
         "buyerEmail": re.sub(r"^(.).*@(.).*(\.[^.]+)$", rf"\1{HIDDEN}@\2{HIDDEN}\3", order.buyer_email),
-        "buyerPhone": HIDDEN + order.buyer_phone[-2:] if order.buyer_phone else None,
+        "buyerPhone": HIDDEN if order.buyer_phone else None,
         "buyerCountry": HIDDEN if order.buyer_country else None,
         # The order's own payment page may show the guest's address.
         "paymentLink": order.tier.payment_link,
@@ -105,7 +106,7 @@ class CheckInBody(RequestBody):
     qrCode = OptionalText(source="qr_code", max_length=1000)
     orderId = OptionalText(source="order_id", max_length=1000)
     orderNumber = OptionalText(source="order_number", max_length=1000)
-    eventId = UUIDText(source="event_id", required=False, allow_null=True)
+    eventId = OptionalUUID(source="event_id")
     nonce = OptionalText(max_length=100)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -177,7 +178,7 @@ class WebhookAnswer(serializers.Serializer[Any]):
     """The webhook's own shape (contract 2.8), outside the envelope."""
 
     received = serializers.BooleanField()
-    processed = serializers.BooleanField()
+    processed = serializers.BooleanField(required=False)
     reason = serializers.CharField(required=False)
 
 
@@ -219,6 +220,15 @@ class AdminOrderSerializer(serializers.Serializer[Any]):
     checkedInAt = Timestamp(source="checked_in_at", allow_null=True)
     isTest = serializers.BooleanField(source="is_test")
     createdAt = Timestamp(source="created_at")
+
+
+# What a door does not need to know about a guest (names and numbers stand on the ticket).
+OFFICE_ONLY = ("buyerPhone", "buyerNationality", "paymentReference")
+
+
+def without_private(order: dict[str, Any]) -> dict[str, Any]:
+    """The same keys for door staff, with the guest's private data left empty."""
+    return {**order, **dict.fromkeys(OFFICE_ONLY)}
 
 
 class AdminOrderListAnswer(serializers.Serializer[Any]):

@@ -8,10 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from homeproductions.errors import NotFound, TooLarge
+from homeproductions.errors import LengthRequired, NotFound, TooLarge
 from homeproductions.openapi import refusals
 from homeproductions.throttles import count_bad_signature
-from orders.errors import InvalidSignature, LengthRequired
+from orders.errors import InvalidSignature
 from orders.providers import recurrente, registry
 from orders.services import payments
 

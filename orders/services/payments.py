@@ -1,5 +1,6 @@
 """Money: a signed notice becomes a paid order, or a payment that waits for a person. Never dropped, never guessed."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -44,9 +45,14 @@ class Result:
 def store_delivery(*, provider: str, event_id: str, body: bytes, headers: dict[str, str]) -> WebhookDelivery:
     """Keep the raw delivery before anything else is done. A replay finds the row that is already there."""
     delivery, _ = WebhookDelivery.objects.get_or_create(
-        provider=provider, event_id=event_id[:255], defaults={"body": body, "headers": headers}
+        provider=provider, event_id=_short(event_id), defaults={"body": body, "headers": headers}
     )
     return delivery
+
+
+def _short(event_id: str) -> str:
+    """An id as it fits the column. A long one is hashed, not cut: two of them must not become one."""
+    return event_id if len(event_id) <= 255 else hashlib.sha256(event_id.encode()).hexdigest()
 
 
 def due_deliveries() -> QuerySet[WebhookDelivery]:

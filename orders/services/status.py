@@ -21,7 +21,7 @@ Status = Order.Status
 
 @transaction.atomic
 def mark_paid(
-    order_id: UUID, *, actor: User, provider: str = "admin", reference: str = "", send_email: bool = True
+    order_id: UUID, *, actor: User, provider: str = "admin", reference: str | None = None, send_email: bool = True
 ) -> Order:
     """Take a person's word that the money is there. A paid order stays as it is.
 

@@ -135,6 +135,18 @@ def test_list_is_filtered_and_searched(office):
     assert office("get", f"{PATH}?search=100%25_").json()["total"] == 0
 
 
+def test_door_staff_see_no_phone_numbers(api):
+    order = make_order(buyer_phone="5555 1234", buyer_nationality="GT")
+    headers = bearer(make_user("staff"))
+
+    [listed] = api.get(PATH, headers=headers).json()["orders"]
+    single = api.get(f"{PATH}/{order.pk}", headers=headers).json()["order"]
+
+    assert listed == single
+    assert_shape(single, ORDER_TYPES)
+    assert (single["buyerPhone"], single["buyerNationality"], single["paymentReference"]) == (None, None, None)
+
+
 def test_single_order(office):
     order = make_order()
 
@@ -446,7 +458,8 @@ def season():
         CheckIn.objects.create(order=Order.objects.filter(tier=tiers[0], status="paid").get(), admitted=2)
     refunded = Order.objects.filter(status="refunded").first()
     CheckIn.objects.create(order=refunded, admitted=2)
-    make_order(status="paid", is_test=True)
+    test_order = make_order(status="paid", is_test=True)
+    CheckIn.objects.create(order=test_order, admitted=1)
 
 
 def test_statistics_add_up(office):
@@ -505,6 +518,13 @@ def test_nested_statistics_are_both_old_builds(office):
     assert (stats["referrals"], stats["emails"]) == ({"instagram": 4}, {"sent": 0, "pending": 0, "failed": 0})
     assert len(stats["recentOrders"]) == 10
     assert set(stats["recentOrders"][0]) == {"orderNumber", "buyerName", "total", "status", "event", "createdAt"}
+
+
+def test_orders_without_a_source_count_as_direct(office):
+    for source in ("direct", None, ""):
+        make_order(status="paid", referral_source=source)
+
+    assert office("get", "/api/admin/stats").json()["stats"]["referrals"] == {"direct": 3}
 
 
 def test_statistics_of_one_event(office):

@@ -129,7 +129,18 @@ def test_door_may_restrict_itself_to_its_event(door, order):
 
 
 @pytest.mark.parametrize(
-    "text", ["HP261123-NOTHING0", "A" * 32, "4b825dc6-42cb-4eb9-9a06-0e54bf8d69e1", "{", "{}", '{"qr": 5}', "[" * 900]
+    "text",
+    [
+        "HP261123-NOTHING0",
+        "A" * 32,
+        "4b825dc6-42cb-4eb9-9a06-0e54bf8d69e1",
+        "{",
+        "{}",
+        '{"qr": 5}',
+        '{"qr": "\\u0000"}',
+        '{"id": "\\ud800"}',
+        "[" * 900,
+    ],
 )
 def test_unknown_ticket_is_refused_and_kept_as_a_hash(door, text):
     assert refused(door({"qr_code": text})) == (404, "ORDER_NOT_FOUND")

@@ -28,7 +28,7 @@ WATCH_INTERVAL = 0.3
 PYTHON = sys.executable
 # Through the interpreter: the path in a console script's first line breaks when the checkout moves. A browser that
 # stays connected must not make whoever pressed Ctrl-C wait for 20 seconds.
-WEB = [PYTHON, "-m", "gunicorn", "homeproductions.wsgi", "-c", "gunicorn.conf.py", "--graceful-timeout", "2"]
+GUNICORN = [PYTHON, "-m", "gunicorn", "homeproductions.wsgi", "-c", "gunicorn.conf.py", "--graceful-timeout", "2"]
 WORKER = [PYTHON, "manage.py", "process_outbox", "--loop", "--interval", "2"]
 
 
@@ -123,7 +123,9 @@ def children(folder: Path) -> Iterator[list[Child]]:
     """The web server and the outbox worker, ended in this order when the block is left, however it is left."""
     family: list[Child] = []
     try:
-        for name, command in (("web", WEB), ("worker", WORKER)):
+        # Only for this machine: nobody else in the café is invited to the demo.
+        web = [*GUNICORN, "--bind", f"127.0.0.1:{settings.PORT}"]
+        for name, command in (("web", web), ("worker", WORKER)):
             family.append(start(name, command, folder))
         if environment.claim:
             environment.claim.note_processes(child.process.pid for child in family)

@@ -74,7 +74,7 @@ def wait_for_mail(order: Order) -> Path:
     """The file of the order's ticket mail, once the worker has written it."""
     if not settings.EMAIL_FOLDER:
         raise CommandError("EMAIL_FOLDER is not set, so mails are not kept as files.")
-    deadline = time.monotonic() + PATIENCE
+    deadline, mail = time.monotonic() + PATIENCE, None
     while time.monotonic() < deadline:
         mail = OutboxEmail.objects.filter(order=order, email_type=OutboxEmail.Kind.TICKET).first()
         if mail and mail.status == OutboxEmail.Status.SENT:
@@ -82,4 +82,6 @@ def wait_for_mail(order: Order) -> Path:
         if mail and mail.status == OutboxEmail.Status.FAILED:
             raise CommandError(f"The ticket mail failed: {mail.error_message}")
         time.sleep(0.2)
+    if mail and mail.error_message:
+        raise CommandError(f"The order is paid. Its mail will be tried again: {mail.error_message}")
     raise CommandError(f"The order is paid, but no mail came within {PATIENCE} seconds. Is the outbox worker running?")

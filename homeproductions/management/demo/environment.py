@@ -109,8 +109,11 @@ def ignore_signals() -> None:
 def reset() -> None:
     """Delete the demo's data: database, secrets, mails and pictures. Exits if the demo runs."""
     folder = demo_folder()
-    if running.look(folder) is not None:
+    # Claiming also ends what a killed demo has left running; its pids are known only as long as the folder is.
+    claim = running.claim(folder)
+    if claim is None:
         sys.exit("The demo is running. Stop it first (Ctrl-C in its terminal), then clear its data.")
+    claim.release()
     embedded_postgres.discard(folder)
     print(f"The demo's data in {folder} are cleared. `make demo` begins a new season.")
     if _is_set("DATABASE_URL"):
