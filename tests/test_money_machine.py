@@ -9,7 +9,7 @@ from django.core import mail as sent_mails
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -173,10 +173,26 @@ class Season(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_money_is_never_lost(settings_for_payments):
+    play(examples=40)
+
+
+@pytest.mark.django_db
+def test_control_seats_that_are_not_given_back_are_noticed(settings_for_payments, monkeypatch):
+    monkeypatch.setattr(status, "release", lambda *args: None)
+
+    with pytest.raises(AssertionError, match="sold is"):
+        play(examples=20, phases=(Phase.generate,))  # to find it is enough; making it small takes minutes
+
+
+def play(examples, phases=tuple(Phase)):
     run_state_machine_as_test(
         Season,
         settings=settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples,
+            stateful_step_count=20,
+            deadline=None,
+            phases=phases,
+            suppress_health_check=list(HealthCheck),
         ),
     )
 

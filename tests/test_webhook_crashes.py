@@ -26,6 +26,8 @@ from tests.signing import PATH, new_secret, paid_body, signed_headers
 SECRET = new_secret()
 # Workers are copies of a master that has loaded everything: a killed one is replaced at once.
 READY = {"PAYMENT_WEBHOOK_SECRETS": SECRET, "GUNICORN_CMD_ARGS": "--preload"}
+# A connection that stays open would keep the server from stopping for as long as it is patient.
+CLOSE = {"Connection": "close"}
 STEPS = [
     "before storing",
     "after storing",
@@ -93,7 +95,7 @@ def test_killed_at_any_step_nothing_is_lost_and_nothing_happens_twice(tmp_path):
         for step in STEPS:
             order = make_order(quantity=2)
             body = paid_body(order)
-            headers = signed_headers(SECRET, body)
+            headers = {**signed_headers(SECRET, body), **CLOSE}
 
             post_and_kill(address, body, headers, file, step)
             is_stored = WebhookDelivery.objects.filter(event_id=headers["webhook-id"]).exists()
@@ -133,7 +135,7 @@ def deliver_in_thread(provider, event_id, body):
 def test_fifty_deliveries_of_one_event_are_one_payment_and_one_mail():
     order = make_order(quantity=2)
     body = paid_body(order)
-    headers = signed_headers(SECRET, body)
+    headers = {**signed_headers(SECRET, body), **CLOSE}
     start = Barrier(50)
 
     with web_server(workers=2, **READY) as address:

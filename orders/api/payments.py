@@ -11,13 +11,12 @@ from rest_framework.views import APIView
 from accounts.authentication import require_user
 from accounts.permissions import IsOffice
 from homeproductions.api import Money, OptionalText, Page, RequestBody, StrictBoolean, Text, Timestamp, flag, ok
-from homeproductions.openapi import refusals
+from homeproductions.openapi import SIGNED_IN, refusals
 from orders import alerts, queries
 from orders.models import Payment
 from orders.services import review
 from orders.services.settlement import major_units
 
-SIGNED_IN = {"_401": "NO_TOKEN, INVALID_TOKEN", "_403": "FORBIDDEN"}
 NOT_FOUND = "PAYMENT_NOT_FOUND"
 TAGS = ["admin: payments"]
 

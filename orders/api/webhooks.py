@@ -48,9 +48,11 @@ class Webhook(APIView):
         provider, event_id = self.verified(request, body)
         headers = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
         delivery = payments.store_delivery(provider=provider, event_id=event_id, body=body, headers=headers)
-        result = payments.try_delivery(delivery.pk)
+        return Response(self.answer(payments.try_delivery(delivery.pk)))
+
+    def answer(self, result: payments.Result) -> dict[str, Any]:
         answer = {"received": True, "processed": result.processed}
-        return Response({**answer, "reason": result.reason} if result.reason else answer)
+        return {**answer, "reason": result.reason} if result.reason else answer
 
     def verified(self, request: Request, body: bytes) -> tuple[str, str]:
         """The provider's name and its id of the event. Raises NotFound, InvalidSignature, or Throttled after too
@@ -78,7 +80,7 @@ class PaymentWebhook(Webhook):
 
 
 class RecurrenteWebhook(Webhook):
-    """A notice of Recurrente, whatever it looks like."""
+    """A notice of Recurrente, whatever it looks like. The answer of this route has always been short."""
 
     @extend_schema(**DESCRIBED)
     def post(self, request: Request) -> Response:
@@ -88,6 +90,9 @@ class RecurrenteWebhook(Webhook):
         if not recurrente.is_configured():
             raise NotFound
         return recurrente.NAME, recurrente.verify(request.headers, body)
+
+    def answer(self, result: payments.Result) -> dict[str, Any]:
+        return {"received": True}
 
 
 def raw_body(request: Request) -> bytes:

@@ -39,11 +39,11 @@ def first_text(*values: Any) -> str:
 
 
 def first_amount(*values: Any) -> int | None:
-    """Money as floats or text is refused, not rounded; so is what no column could hold."""
-    for value in values:
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_AMOUNT:
-            return value
-    return None
+    """The first that is given, if it is a whole number a column can hold. Money as a float or as text is refused,
+    not rounded, and not looked for elsewhere."""
+    value = next((each for each in values if each is not None), None)
+    is_amount = isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_AMOUNT
+    return value if is_amount else None
 
 
 def currency(*values: Any) -> str:

@@ -5,8 +5,6 @@ Bodies have the contract's generic shapes (2.8): `event` or `status`, `order_id`
 `event` may be `payment.refunded` or `payment.disputed`, with `refund_id` or `dispute_id` beside `payment_id`.
 """
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,8 +18,6 @@ from .reading import child, currency, first_amount, first_text, json_object, ord
 
 NAME = "webhook"
 SIGNED_HEADERS = ("id", "timestamp", "signature")
-SECRET_PREFIX = "whsec_"
-SECRET_MIN_BYTES = 24
 PAID_EVENTS = {"checkout.completed", "payment.succeeded"}
 FAILED_EVENTS = {"payment.failed"}
 TAKEN_BACK_EVENTS = {"payment.refunded": Kind.REFUND, "payment.disputed": Kind.DISPUTE}
@@ -109,15 +105,6 @@ def _outcome(content: dict[str, Any]) -> Outcome:
         if isinstance(word, str) and word in failed:
             return Outcome.FAILED
     return Outcome.UNKNOWN
-
-
-def secret_fault(secret: str) -> str:
-    """What is wrong with a secret, or an empty text. The library would silently drop characters it does not know."""
-    try:
-        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        return "is not base64"
-    return "" if len(key) >= SECRET_MIN_BYTES else f"is shorter than {SECRET_MIN_BYTES} bytes"
 
 
 def _fits(secret: str, headers: dict[str, str], body: bytes) -> bool:

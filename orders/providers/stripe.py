@@ -21,7 +21,6 @@ from .reading import child, currency, first_amount, first_text, id_of, json_obje
 NAME = "stripe"
 HEADER = "stripe-signature"
 TOLERANCE_SECONDS = 300
-SECRET_MIN_LENGTH = 24
 TIMESTAMP = re.compile(r"[0-9]{1,12}")
 SESSION_OUTCOMES = {
     "completed": Outcome.PAID,
@@ -81,10 +80,6 @@ def notices(body: bytes) -> list[Notice]:
         case "charge.dispute":
             return [_dispute(thing)]
     return _refunds_of(thing) if event == "charge.refunded" else [Notice(Outcome.UNKNOWN)]
-
-
-def secret_fault(secret: str) -> str:
-    return "" if len(secret) >= SECRET_MIN_LENGTH else f"is shorter than {SECRET_MIN_LENGTH} characters"
 
 
 # --- Signature ---------------------------------------------------------------------------------------------

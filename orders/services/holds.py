@@ -19,23 +19,24 @@ from events.models import Event
 from homeproductions import chores
 from orders import mails
 from orders.models import Order
+from orders.providers import Notice, Outcome
 
-from . import status
+from . import payments, status
 from .paying import ask_provider
+from .settlement import minor_units
 
 log = structlog.get_logger(__name__)
 
 REASON = "hold expired"
 POSTPONED = "HOLD_POSTPONED"
-KEPT = "HOLD_KEPT"
 BATCH = 100
 LONGEST_MINUTES = 60 * 24 * 365 * 10  # a typing error in the setting must not overflow a date
 SETTING_SECONDS = 5
 
-# How often a checkout at a provider earns an order another few minutes, by the provider's answer. Money that is on
-# its way needs the time of a webhook; a form that is merely open gets one chance; a provider that is away a few.
+# How often a checkout at a provider earns an order another few minutes, by the provider's answer: a form that is
+# merely open gets one chance, a provider that is away a few.
 EXTENSION = timedelta(minutes=5)
-EXTENSIONS = {"paid": 6, "open": 1, "unknown": 3}
+EXTENSIONS = {"open": 1, "unknown": 3}
 # After so many questions without an answer a provider is left in peace until the next turn: each may take seconds.
 UNANSWERED_LIMIT = 3
 
@@ -122,9 +123,14 @@ def _ask(order: Order) -> str:
 
 @transaction.atomic
 def _settle(seen: Order, answer: str, now: datetime) -> bool:
-    """Cancel the order, unless its money may still be on the way. True if it was cancelled."""
+    """Cancel the order, unless its money is there or may still come. True if it was cancelled."""
     order = _lock_due(seen, now)
-    if order is None or _postpone(order, answer, now):
+    if order is None:
+        return False
+    if answer == "paid":
+        payments.apply_notice(_paid_notice(order), provider=str(order.checkout_provider))
+        return False
+    if _postpone(order, answer, now):
         return False
     status.cancel_locked(order, reason=REASON)
     mails.queue_hold_expired(order)
@@ -149,17 +155,22 @@ def _postpone(order: Order, answer: str, now: datetime) -> bool:
         entity_type="order", entity_id=order.pk, action=POSTPONED, new_value__answer=answer
     )
     if extensions.count() < EXTENSIONS[answer]:
-        _hold_until(order, now + EXTENSION, POSTPONED, answer)
-        return True
-    if answer == "paid":
-        # The guest was charged and no notice came: their seats are not sold to others, a person decides.
-        _hold_until(order, None, KEPT, answer)
-        log.error("paid at the provider, but no notice of it came", order=str(order.pk))
+        order.hold_expires_at = now + EXTENSION
+        order.save(update_fields=["hold_expires_at"])
+        record(POSTPONED, order, new={"answer": answer})
         return True
     return False
 
 
-def _hold_until(order: Order, moment: datetime | None, action: str, answer: str) -> None:
-    order.hold_expires_at = moment
-    order.save(update_fields=["hold_expires_at"])
-    record(action, order, new={"answer": answer})
+def _paid_notice(order: Order) -> Notice:
+    """What the lost webhook would have said: the checkout was made for this amount, and the provider says it is paid.
+
+    Should the webhook come after all, it names the same checkout and counts once.
+    """
+    return Notice(
+        outcome=Outcome.PAID,
+        order_reference=order.order_number,
+        checkout_reference=str(order.checkout_reference),
+        amount_minor=minor_units(order.total_price),
+        currency=order.currency,
+    )

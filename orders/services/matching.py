@@ -78,16 +78,23 @@ def early_refunds(charge: Payment) -> QuerySet[Payment]:
     ).exclude(kind=CHARGE)
 
 
+def named_order(notice: Notice) -> UUID | None:
+    """The id of the order that the notice names, by number or id."""
+    reference = notice.order_reference
+    if not reference:
+        return None
+    order_id = as_uuid(reference.lower())
+    named = Q(order_number=reference.upper()) | (Q(pk=order_id) if order_id else Q())
+    return Order.objects.filter(named).values_list("pk", flat=True).first()
+
+
 def _is_named(notice: Notice) -> bool:
     return bool(notice.order_reference)
 
 
 def _named(notice: Notice, provider: str) -> UUID | None:
-    """By number and then by id. A checkout that was opened for another order contradicts the name."""
-    reference = notice.order_reference
-    order_id = as_uuid(reference.lower())
-    named = Q(order_number=reference.upper()) | (Q(pk=order_id) if order_id else Q())
-    found = Order.objects.filter(named).values_list("pk", flat=True).first()
+    """The order it names. A checkout that was opened for another order contradicts the name."""
+    found = named_order(notice)
     opened = _opened(notice, provider)
     return None if opened is not None and opened != found else found
 

@@ -103,8 +103,8 @@ def _note_failure(delivery_id: Any, error: Exception) -> None:
     if delivery.status not in WAITING:
         return  # somebody else could
     delivery.status = Status.FAILED
-    # The kind and place only: the text of a database error can quote a guest's data.
-    delivery.reason = " ".join(chores.outline(error).values())
+    # Not its text: that of a database error can quote a guest's data. The place is in the log.
+    delivery.reason = type(error).__name__
     delivery.save(update_fields=["status", "reason"])
     if delivery.attempts == ALERT_AFTER:
         alerts.queue_for_delivery(delivery)
@@ -164,6 +164,8 @@ def is_exact(order: Order, payment: Payment) -> bool:
 
 def _charge(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> Result:
     known = matching.known_charge(notice, provider)
+    if known is not None and _is_other_money(known, notice):
+        return _keep_reused_reference(known, notice, delivery)
     if known is not None and not known.is_waiting:
         return Result(True)  # counted; what was decided about it is not decided again
     order = matching.lock_order(notice, provider)
@@ -175,6 +177,44 @@ def _charge(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> 
             return Result(False, payment.needs_review)  # it waits with another order, which is not locked
         _learn(payment, notice)
     return _decide(payment, order, notice)
+
+
+def _is_other_money(known: Payment, notice: Notice) -> bool:
+    """Whether a notice under a known reference is of another payment: merchants may reuse references. It names
+    another order, and neither the checkout nor the first notice of the known payment ties it to that one."""
+    order_id = matching.named_order(notice)
+    if order_id is None or known.order_id in (None, order_id):
+        return False
+    if known.checkout_reference and known.checkout_reference == notice.checkout_reference:
+        return False
+    # A person may have given the known payment to another order than the one that it named.
+    return notice.order_reference not in _orders_named_by(known)
+
+
+def _orders_named_by(payment: Payment) -> set[str]:
+    if payment.delivery is None:
+        return set()
+    said = BY_NAME[payment.provider].notices(bytes(payment.delivery.body))
+    return {notice.order_reference for notice in said}
+
+
+def _keep_reused_reference(known: Payment, notice: Notice, delivery: WebhookDelivery | None) -> Result:
+    event_id = delivery.event_id if delivery else notice.order_reference
+    payment, is_new = Payment.objects.get_or_create(
+        provider=known.provider,
+        kind=Payment.Kind.CHARGE,
+        reference=f"{known.reference[:120]} in {event_id[:120]}",
+        defaults={
+            "order_id": matching.named_order(notice),
+            "delivery": delivery,
+            "amount_minor": notice.amount_minor,
+            "currency": notice.currency[:3],
+            "payer_email": notice.payer_email,
+        },
+    )
+    if is_new:
+        refunds.wait_for_a_person(payment, Payment.Review.DOUBLE)
+    return Result(False, payment.needs_review)
 
 
 def _decide(payment: Payment, order: Order | None, notice: Notice) -> Result:

@@ -18,7 +18,7 @@ def mark_paid(
     order: Order,
     *,
     provider: str,
-    reference: str,
+    reference: str | None,
     actor: User | None = None,
     payment: Payment | None = None,
     send_ticket: bool = True,

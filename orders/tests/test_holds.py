@@ -15,7 +15,7 @@ from homeproductions import chores
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.registry import render
 from orders import mails
-from orders.models import JournalEntry, Order
+from orders.models import JournalEntry, Order, Payment
 from orders.services import holds, status
 from tests.factories import make_event, make_order, make_tier, make_user
 
@@ -274,18 +274,17 @@ def test_closed_checkout_expires_at_once(answers):
     assert answers.asked == [order.order_number]
 
 
-def test_paid_checkout_waits_for_its_webhook(answers):
+def test_paid_checkout_pays_the_order_although_its_webhook_never_came(answers):
     order = make_due_at_provider()
     answers[order.order_number] = "paid"
 
     assert holds.expire_due() == 0
 
     order.refresh_from_db()
-    assert order.status == "pending"
-    assert timedelta(minutes=4) < order.hold_expires_at - timezone.now() <= holds.EXTENSION
-    assert AuditLog.objects.get().new_value == {"answer": "paid"}
-    assert holds.expire_due() == 0
-    assert len(answers.asked) == 1
+    payment = Payment.objects.get()
+    assert (order.status, payment.order, payment.needs_review) == ("paid", order, "")
+    assert payment.checkout_reference == order.checkout_reference
+    assert OutboxEmail.objects.filter(order=order, email_type="ticket").count() == 1
 
 
 @pytest.mark.parametrize("answer", ["open", "unknown", RuntimeError("away")])
@@ -296,16 +295,6 @@ def test_other_answers_earn_a_few_extensions_and_then_the_hold_ends(answers, ans
 
     assert [asked_again(order) for _ in range(extensions + 1)] == [0] * extensions + [1]
     assert order.status == "cancelled"
-
-
-def test_seats_of_a_paid_checkout_are_never_sold_to_others(answers):
-    order = make_due_at_provider()
-    answers[order.order_number] = "paid"
-
-    assert [asked_again(order) for _ in range(holds.EXTENSIONS["paid"] + 1)] == [0] * 7
-
-    assert (order.status, order.hold_expires_at) == ("pending", None)
-    assert AuditLog.objects.filter(action="HOLD_KEPT", entity_id=order.pk).count() == 1
 
 
 def test_checkout_made_after_the_question_is_asked_about_first(answers, monkeypatch):
