@@ -39,6 +39,12 @@ def rate_limits(settings: Any, request: pytest.FixtureRequest) -> None:
     caches["throttles"].clear()
 
 
+@pytest.fixture(autouse=True)
+def fresh_settings() -> None:
+    """A setting that one test changed is not remembered in the next."""
+    caches["default"].clear()
+
+
 @pytest.fixture
 def cloudinary(settings: Any) -> None:
     """The image host is set up; whether it can be reached is another matter."""

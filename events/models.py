@@ -52,6 +52,8 @@ class Event(UUIDModel):
     min_age = models.IntegerField(default=18, validators=[MinValueValidator(0)])
     status = models.CharField(max_length=50, choices=Status.choices, default=Status.DRAFT)
     is_featured = models.BooleanField(default=False)
+    # Minutes an unpaid order holds its seats; empty: the `order_hold_minutes` setting, 0: for ever.
+    hold_minutes = models.PositiveIntegerField(null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

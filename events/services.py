@@ -64,6 +64,20 @@ def reserve(tier_id: UUID, quantity: int, *, now: datetime) -> TicketTier:
     return locked
 
 
+def reserve_paid(tier_id: UUID, quantity: int, *, now: datetime) -> TicketTier:
+    """`reserve` for somebody whose money is here already: today's window, order limit and price do not concern them,
+    but there must be seats left, and a night to come. Raises EventNotActive, SaleEnded or SoldOut."""
+    locked = lock_tier(tier_id)
+    if locked.event.status != Event.Status.ACTIVE:
+        raise EventNotActive
+    if now >= locked.event.starts_at + SALE_ENDS_AFTER_START:
+        raise SaleEnded
+    if locked.available < quantity:
+        raise SoldOut(available=locked.available)
+    TicketTier.objects.filter(pk=tier_id).update(sold=F("sold") + quantity)
+    return locked
+
+
 def release(tier_id: UUID, quantity: int) -> None:
     """Give `quantity` seats back. A second release for the same order would fail on the stock constraint or show
     in `doctor`; the caller's guarded status change makes sure it happens once."""

@@ -23,11 +23,12 @@ def keys_of_their_own(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
 
 @checks.register(checks.Tags.security, deploy=True)
 def payments_can_arrive(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
-    if settings.PAYMENT_WEBHOOK_SECRETS:
+    if settings.PAYMENT_WEBHOOK_SECRETS or settings.RECURRENTE_WEBHOOK_SECRETS or settings.STRIPE_WEBHOOK_SECRETS:
         return []
     return [
         checks.Info(
-            "PAYMENT_WEBHOOK_SECRETS is not set: the payment webhook answers 404.",
+            "No payment webhook secret is set (PAYMENT_WEBHOOK_SECRETS, RECURRENTE_..., STRIPE_...): "
+            "the payment webhook answers 404.",
             id="homeproductions.I002",
         )
     ]

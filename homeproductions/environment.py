@@ -109,6 +109,12 @@ def webhook_secrets(text: str) -> str:
     return ""
 
 
+def stripe_webhook_secrets(text: str) -> str:
+    """Stripe takes the text itself for the key."""
+    is_fine = all(len(each.strip()) >= WEBHOOK_SECRET_MIN_BYTES for each in text.split(","))
+    return "" if is_fine else f"holds a secret of less than {WEBHOOK_SECRET_MIN_BYTES} characters"
+
+
 def mail_provider(text: str) -> str:
     name = text.strip().lower()
     is_known = name.isidentifier() and find_spec(f"anymail.backends.{name}") is not None
@@ -126,6 +132,8 @@ CHECKS: dict[str, Callable[[str], str]] = {
     "PUBLIC_URL": address_of("https", "http"),
     "TRUSTED_PROXIES": networks,
     "PAYMENT_WEBHOOK_SECRETS": webhook_secrets,
+    "RECURRENTE_WEBHOOK_SECRETS": webhook_secrets,
+    "STRIPE_WEBHOOK_SECRETS": stripe_webhook_secrets,
     "EMAIL_PROVIDER": mail_provider,
     "LOG_LEVEL": log_level,
     "DEBUG": yes_or_no,

@@ -13,6 +13,9 @@ EMAIL = re.compile(rf"(?<!{WORD}){WORD}{{1,254}}(?:@|%40){WORD}{{1,254}}")
 CODE = re.compile(r"\b[0-9A-Fa-f]{32}\b")
 # The end of anything signed: a link in a newsletter mail, a bearer token.
 SIGNED = re.compile(r"(?<![\w-])[\w-]+\.[\w-]{43}(?![\w-])")
+# The link to an order's page, also with something typed before or behind it, and its token alone.
+ORDER_LINK = re.compile(r"(?<=/orders/)[^\s/?#\"'<>]{24,}")
+TOKEN = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
 HIDDEN = "***"
 
 
@@ -20,7 +23,7 @@ def scrub(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableM
     """A structlog step: hides addresses, ticket codes and signed tokens in each text of a line, tracebacks included."""
     for key, value in event.items():
         if isinstance(value, str):
-            for secret in (EMAIL, CODE, SIGNED):
+            for secret in (EMAIL, CODE, SIGNED, ORDER_LINK, TOKEN):
                 value = secret.sub(HIDDEN, value)
             event[key] = value
     return event

@@ -25,6 +25,14 @@ SECRET_KEY = env.str("SECRET_KEY", environment.derive(JWT_SECRET, "django"))
 TICKET_KEY = env.str("TICKET_KEY", environment.derive(JWT_SECRET, "ticket"))
 KEYS_ARE_DERIVED = "SECRET_KEY" not in env.ENVIRON or "TICKET_KEY" not in env.ENVIRON
 PAYMENT_WEBHOOK_SECRETS = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
+RECURRENTE_WEBHOOK_SECRETS = env.list("RECURRENTE_WEBHOOK_SECRETS", default=[])
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+# With keys, each order gets a payment page of its own at the provider; Recurrente comes first.
+RECURRENTE_PUBLIC_KEY = env.str("RECURRENTE_PUBLIC_KEY", "")
+RECURRENTE_SECRET_KEY = env.str("RECURRENTE_SECRET_KEY", "")
+RECURRENTE_API_URL = env.str("RECURRENTE_API_URL", "https://app.recurrente.com/api").rstrip("/")
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_API_URL = env.str("STRIPE_API_URL", "https://api.stripe.com").rstrip("/")
 
 PORT = env.int("PORT", 8080)
 PUBLIC_URL = env.str("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
@@ -207,6 +215,7 @@ RATE_LIMITS = {
     "session": env.rate("RATE_LIMIT_SESSION", "120/m"),
     "orders": env.rate("RATE_LIMIT_ORDERS", "40/15m"),
     "order_misses": env.rate("RATE_LIMIT_ORDER_MISSES", "30/15m"),
+    "pay": env.rate("RATE_LIMIT_PAY", "10/15m"),
     "newsletter": env.rate("RATE_LIMIT_NEWSLETTER", "20/h"),
     "bad_signatures": env.rate("RATE_LIMIT_BAD_SIGNATURES", "30/m"),
     # Each process counts for itself: sharing the count costs more than what it would protect.
@@ -237,6 +246,12 @@ CONSTANCE_BACKEND = "constance.backends.database.DatabaseBackend"
 CONSTANCE_CONFIG = {
     "site_name": ("Home Productions", "Name shown in mails and on pages", str),
     "contact_email": ("info@homeproductions.art", "Where guests can write to", str),
+    "order_hold_minutes": (
+        60,
+        "Minutes an unpaid order holds its seats; 0: for ever (an event may say otherwise)",
+        int,
+    ),
+    "staff_alert_email": ("", "Who is mailed when money waits for a person; empty: contact_email", str),
     "email_require_confirmation": (True, "Newsletter sign-ups must be confirmed by a link in a mail", bool),
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, ClassVar
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -320,6 +321,18 @@ class OrderMisses(Exact):
 
 class OrderLookup(InTurn):
     stages = (PublicReads, OrderMisses)
+
+
+def count_page_miss(request: HttpRequest) -> None:
+    """Count a page that does not exist, in the same bucket as look-ups that found nothing. Raises RateLimited."""
+    if settings.RATE_LIMIT_ENABLED and count(request, OrderMisses.bucket, address_of(request)).is_over:
+        raise RateLimited
+
+
+def count_pay(request: HttpRequest, order_id: UUID) -> None:
+    """Count a guest's try to get a payment page for this order. Raises RateLimited."""
+    if settings.RATE_LIMIT_ENABLED and count(request, "pay", str(order_id)).is_over:
+        raise RateLimited
 
 
 class Newsletter(Exact):

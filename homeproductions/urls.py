@@ -22,8 +22,9 @@ from gallery.api import admin as admin_gallery
 from gallery.api import public as gallery
 from newsletter import pages as newsletter_pages
 from newsletter.api import public as newsletter
+from orders import pages as order_pages
 from orders.api import admin as admin_orders
-from orders.api import door, stats, webhooks
+from orders.api import door, payments, stats, webhooks
 from orders.api import public as orders
 
 from . import api
@@ -74,6 +75,11 @@ urlpatterns = [
     route("api/admin/orders/test", admin_orders.CreateTestOrder, "admin-test-order"),
     route("api/admin/orders/mark-paid", admin_orders.MarkPaid, "admin-mark-paid"),
     route("api/admin/mark-paid", admin_orders.MarkPaid, "admin-mark-paid-alias"),
+    route("api/admin/payments", payments.PaymentList, "admin-payments"),
+    route("api/admin/payments/{reference}/assign", payments.Assign, "admin-payment-assign"),
+    route("api/admin/payments/{reference}/accept-late", payments.AcceptLate, "admin-payment-accept-late"),
+    route("api/admin/payments/{reference}/mark-refunded", payments.MarkRefunded, "admin-payment-refunded"),
+    route("api/admin/payments/{reference}/ignore", payments.Ignore, "admin-payment-ignore"),
     route("api/admin/checkins", admin_orders.RecentCheckIns, "admin-checkins"),
     route("api/admin/orders/checkins", admin_orders.RecentCheckIns, "admin-checkins-alias"),
     route("api/admin/orders/{reference}", admin_orders.AdminOrderDetail, "admin-order"),
@@ -105,6 +111,8 @@ urlpatterns = [
     re_path(r"^api(/.*)?$", NoSuchRoute.as_view()),
     path("admin/login/", limit_sign_in(admin.site.login)),
     path("admin/", admin.site.urls),
+    path("orders/<str:token>/", order_pages.OrderPage.as_view(), name="order-page"),
+    path("orders/<str:token>/qr.png", order_pages.TicketPicture.as_view(), name="order-qr"),
     path("newsletter/confirm/<str:token>/", newsletter_pages.Confirm.as_view(), name="newsletter-confirm"),
     path(
         "newsletter/unsubscribe/<str:token>/",

@@ -6,4 +6,4 @@ class OrdersConfig(AppConfig):
     verbose_name = "Orders"
 
     def ready(self) -> None:
-        from . import chores, mails  # noqa: F401  (they register what the worker loop does)
+        from . import alerts, chores, mails  # noqa: F401  (they register what the worker loop does)

@@ -2,38 +2,39 @@
 
 from datetime import timedelta
 
-import structlog
-from django.db.models import F
-from django.utils import timezone
-
 from homeproductions import chores
+from homeproductions.api import DATABASE_AWAY
 
-from .models import WebhookDelivery
-from .services import payments
+from .services import holds, idempotency, payments, refunds
 
-log = structlog.get_logger(__name__)
-
-# The request that stored a delivery normally applies it within milliseconds.
-GRACE = timedelta(seconds=30)
 BATCH = 100
+INTERRUPTED_LIMIT = 3
+HOLDS_AT_MOST = timedelta(seconds=10)
 
 
 def apply_waiting_deliveries() -> int:
-    """Apply deliveries whose request died or failed before it could. Returns how many were applied."""
-    waiting = WebhookDelivery.objects.filter(
-        status__in=(WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED),
-        received_at__lt=timezone.now() - GRACE,
-    ).order_by("attempts", "received_at")  # one that keeps failing waits behind the others
+    """Apply deliveries whose request died or failed before it could. Returns how many were applied.
+
+    One that fails rests for a while, longer each time, so that it never keeps the others waiting.
+    """
     applied = 0
-    for delivery_id in list(waiting.values_list("pk", flat=True)[:BATCH]):
+    interrupted = 0
+    for delivery_id in list(payments.due_deliveries().values_list("pk", flat=True)[:BATCH]):
         try:
-            payments.apply_delivery(delivery_id)
-            applied += 1
-        except Exception as error:  # one delivery that fails must not keep the others waiting
-            failed = WebhookDelivery.objects.filter(pk=delivery_id)
-            failed.update(status=WebhookDelivery.Status.FAILED, attempts=F("attempts") + 1, reason=type(error).__name__)
-            log.error("delivery not applied", delivery=str(delivery_id), **chores.outline(error))
+            applied += payments.try_delivery(delivery_id).reason != payments.NOT_YET
+        except DATABASE_AWAY:  # or only a deadlock of this one, which has been counted and rests
+            interrupted += 1
+            if interrupted == INTERRUPTED_LIMIT:
+                raise
     return applied
 
 
+def expire_holds() -> int:
+    """Give back the seats of unpaid orders whose hold is over, for a moment only: mails are waiting as well."""
+    return holds.expire_due(within=HOLDS_AT_MOST)
+
+
 chores.register("apply waiting deliveries", timedelta(seconds=30), apply_waiting_deliveries)
+chores.register("settle refunds that came first", timedelta(seconds=30), refunds.settle_met)
+chores.register("expire holds", timedelta(seconds=30), expire_holds)
+chores.register("forget idempotency keys", timedelta(hours=1), idempotency.forget_old)

@@ -23,10 +23,13 @@ class CannotRefund(Refused):
 
 class AlreadyInside(Refused):
     code = "ALREADY_CHECKED_IN"
-    message = (
-        "The guest is already inside, so nothing was refunded. If you mean it, refund with `force`: "
-        "the seats are then not sold again."
-    )
+    message = "The guest is already inside. Refund anyway with `force`; the seats are then not sold again."
+
+
+class KeyReused(Refused):
+    code = "IDEMPOTENCY_KEY_REUSED"
+    status = 422
+    message = "This Idempotency-Key came with another order before. Use a new one for each order."
 
 
 class NotPaid(Refused):
@@ -53,3 +56,23 @@ class InvalidSignature(Refused):
     code = "INVALID_SIGNATURE"
     status = 401
     message = "The signature does not fit."
+
+
+class PaymentNotFound(NotFound):
+    code = "PAYMENT_NOT_FOUND"
+    message = "There is no payment with this id."
+
+
+class AlreadyReviewed(Refused):
+    code = "ALREADY_REVIEWED"
+    message = "This payment does not wait for anybody; it was settled already."
+
+
+class AmountDiffers(Refused):
+    code = "AMOUNT_DIFFERS"
+    message = "The amount or the currency is not what the order costs."
+
+
+class WrongKind(Refused):
+    code = "WRONG_PAYMENT_KIND"
+    message = "This cannot be done with a payment of this kind."

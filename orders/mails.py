@@ -1,4 +1,7 @@
-"""The mails of an order. `queue_ticket` promises one in the caller's transaction; the worker renders it."""
+"""The mails of an order. A `queue_` function promises one in the caller's transaction; the worker renders it.
+
+An order has at most one open mail of each kind. A mail whose reason is gone when it is rendered is not sent.
+"""
 
 from datetime import UTC, datetime, timedelta
 from email.mime.image import MIMEImage
@@ -18,10 +21,26 @@ from homeproductions.mail import services as outbox
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from homeproductions.mail.registry import renders
+from orders import links
 from orders.models import Order
 from orders.services import tickets
 
 UNTOLD_LENGTH = timedelta(hours=6)
+# What the guest is told. Mail to the staff about an order has reasons of its own.
+TO_THE_GUEST = (EmailKind.CONFIRMATION, EmailKind.TICKET, EmailKind.REFUND, EmailKind.HOLD_EXPIRED)
+
+# --- Promise -----------------------------------------------------------------------------------------------
+
+
+def queue_received(order: Order) -> OutboxEmail:
+    """Promise a new pending order how and until when to pay, in the transaction that inserts it."""
+    # In one statement: the caller holds the lock of the tier that everybody wants.
+    return outbox.queue_first(
+        EmailKind.CONFIRMATION,
+        order=order,
+        recipient=order.buyer_email,
+        subject=f"Your order for {order.event.name}: please pay",
+    )
 
 
 def queue_ticket(order: Order, *, recipient: str | None = None) -> OutboxEmail:
@@ -34,34 +53,108 @@ def queue_ticket(order: Order, *, recipient: str | None = None) -> OutboxEmail:
     )
 
 
+def queue_refunded(order: Order) -> OutboxEmail | None:
+    """Promise word of a refund, unless nobody bought the order (a test order)."""
+    return _queue_word(EmailKind.REFUND, order, f"Refunded: {order.event.name}")
+
+
+def queue_hold_expired(order: Order) -> OutboxEmail | None:
+    """Promise word that the seats were given back, unless nobody wanted them (a test order)."""
+    return _queue_word(EmailKind.HOLD_EXPIRED, order, f"Your order for {order.event.name} has expired")
+
+
+def _queue_word(kind: EmailKind, order: Order, subject: str) -> OutboxEmail | None:
+    if order.is_test:
+        return None
+    return outbox.queue(kind, order=order, recipient=order.buyer_email, subject=subject)
+
+
+def close_received(order: Order, *, reason: str) -> None:
+    """Take back the invitation to pay, in the transaction that made the order no longer pending."""
+    outbox.close_open(order, kinds=[EmailKind.CONFIRMATION], reason=reason)
+
+
+# --- Render ------------------------------------------------------------------------------------------------
+
+
 @renders(EmailKind.TICKET)
 def render_ticket(email: OutboxEmail) -> EmailMultiAlternatives:
     """The ticket with its QR code and a calendar entry. Raises NotWanted unless the order is paid."""
-    order = Order.objects.select_related("event", "tier").get(emails=email)
-    if order.status != Order.Status.PAID:
-        raise NotWanted(f"the order is {order.status}, not paid")
+    order = _order_of(email, Order.Status.PAID)
     code = tickets.current_code(order)
-    context = ticket_context(order, code)
-    # The texts are English, so the names of days and months must be, whatever language the process speaks.
-    with translation.override("en"):
-        message = MessageWithPictures(body=render_to_string("emails/ticket.txt", context))
-        message.attach_alternative(render_to_string("emails/ticket.html", context), "text/html")
+    message = MessageWithPictures()
+    _fill(message, "ticket", ticket_context(order, code))
     message.attach(inline_picture("qrcode", "ticket-qr.png", tickets.qr_png(tickets.qr_payload(order, code))))
     message.attach("event.ics", calendar_of(order).decode(), "text/calendar")
     return message
 
 
+@renders(EmailKind.CONFIRMATION)
+def render_received(email: OutboxEmail) -> EmailMultiAlternatives:
+    """How and until when to pay. Raises NotWanted unless the order still waits for its money."""
+    order = _order_of(email, Order.Status.PENDING)
+    if order.hold_expires_at and order.hold_expires_at <= timezone.now():
+        raise NotWanted("the time to pay is over")
+    return _message("order_received", order)
+
+
+@renders(EmailKind.REFUND)
+def render_refunded(email: OutboxEmail) -> EmailMultiAlternatives:
+    """Word of a refund. Raises NotWanted unless the order was refunded."""
+    return _message("order_refunded", _order_of(email, Order.Status.REFUNDED))
+
+
+@renders(EmailKind.HOLD_EXPIRED)
+def render_hold_expired(email: OutboxEmail) -> EmailMultiAlternatives:
+    """Word that the seats were given back. Raises NotWanted unless the order was cancelled."""
+    return _message("hold_expired", _order_of(email, Order.Status.CANCELLED))
+
+
+def _order_of(email: OutboxEmail, status: str) -> Order:
+    """The mail's order with its night. Raises NotWanted when it is not in the state that justified the mail."""
+    order = Order.objects.select_related("event", "tier").get(emails=email)
+    if order.status != status:
+        raise NotWanted(f"the order is {order.status}, not {status}")
+    return order
+
+
+def _message(template: str, order: Order) -> EmailMultiAlternatives:
+    message = EmailMultiAlternatives()
+    _fill(message, template, order_context(order))
+    return message
+
+
+def _fill(message: EmailMultiAlternatives, template: str, context: dict[str, Any]) -> None:
+    """Both texts of `templates/emails/`."""
+    # The texts are English, so the names of days and months must be, whatever language the process speaks.
+    with translation.override("en"):
+        message.body = render_to_string(f"emails/{template}.txt", context)
+        message.attach_alternative(render_to_string(f"emails/{template}.html", context), "text/html")
+
+
 def ticket_context(order: Order, code: str) -> dict[str, Any]:
-    event = order.event
+    admits = "Admits 1 person" if order.quantity == 1 else f"Admits {order.quantity} people"
+    return {**order_context(order), "admits": admits, "code": code}
+
+
+def order_context(order: Order) -> dict[str, Any]:
+    """What the mails and the page of an order both tell."""
     return {
         "site_name": config.site_name,
         "contact_email": config.contact_email,
         "order": order,
-        "event": event,
-        "place": place_of(event),
-        "admits": "Admits 1 person" if order.quantity == 1 else f"Admits {order.quantity} people",
-        "code": code,
+        "event": order.event,
+        "place": place_of(order.event),
+        "people": "1 person" if order.quantity == 1 else f"{order.quantity} people",
+        "zone": zone_name(),
+        "link": links.order_url(order),
     }
+
+
+def zone_name() -> str:
+    """The house's time zone in the words of a guest: `America/Guatemala` is Guatemala time."""
+    city = settings.TIME_ZONE.rpartition("/")[2].replace("_", " ")
+    return city if city == "UTC" else f"{city} time"
 
 
 def place_of(event: Event) -> str:

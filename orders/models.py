@@ -1,5 +1,7 @@
 """Orders, the money for them, and who was let in."""
 
+from decimal import Decimal
+
 import pgtrigger
 from django.conf import settings
 from django.db import models
@@ -69,6 +71,10 @@ class Order(UUIDModel):
     qr_code_url = models.TextField(null=True, blank=True)
     referral_source = models.CharField(max_length=100, null=True, blank=True)
     is_test = models.BooleanField(default=False)
+    # A checkout made for this order at a provider: its id there and the address where the guest pays.
+    checkout_provider = models.CharField(max_length=50, null=True, blank=True)
+    checkout_reference = models.CharField(max_length=255, null=True, blank=True)
+    checkout_url = models.TextField(null=True, blank=True)
     hold_expires_at = models.DateTimeField(null=True, blank=True)
     ip_address = models.GenericIPAddressField(null=True, blank=True)
     user_agent = models.TextField(null=True, blank=True)
@@ -93,6 +99,11 @@ class Order(UUIDModel):
             models.Index(fields=["tier", "status"], name="order_of_tier"),
             models.Index(fields=["status", "-created_at"], name="order_by_status"),
             models.Index(Lower("buyer_email"), name="order_by_email"),
+            models.Index(
+                fields=["checkout_provider", "checkout_reference"],
+                name="order_of_checkout",
+                condition=Q(checkout_reference__isnull=False),
+            ),
             models.Index(fields=["hold_expires_at"], name="order_hold_due", condition=Q(status="pending")),
         ]
         triggers = [
@@ -158,30 +169,60 @@ class WebhookDelivery(UUIDModel):
         return f"{self.provider} {self.event_id}"
 
 
+class PaymentKind(models.TextChoices):
+    CHARGE = "charge", "money taken"
+    REFUND = "refund", "money given back"
+    DISPUTE = "dispute", "money disputed by the payer"
+
+
 class PaymentReview(models.TextChoices):
     NONE = "", "nothing to look at"
     LATE = "late_payment", "the order was already cancelled or refunded"
     DOUBLE = "double_payment", "the order was already paid"
     AMOUNT = "amount_mismatch", "amount or currency differ from the order"
     UNKNOWN = "unknown_order", "no order matches"
+    REFUND_FIRST = "refund_before_payment", "money was given back that never arrived here"
+    REFUND_INSIDE = "refund_after_check_in", "the guest is already inside"
+    PARTIAL = "partial_refund", "only a part was given back"
+    DISPUTE = "dispute", "the payer disputes the payment"
+
+
+class PaymentOutcome(models.TextChoices):
+    NONE = "", "open"
+    ASSIGNED = "assigned", "assigned to an order"
+    ACCEPTED = "accepted_late", "accepted late, as a new order"
+    REFUNDED = "refunded", "given back"
+    IGNORED = "ignored", "nothing to do"
 
 
 class Payment(UUIDModel):
-    """Money a provider says it took. With a `needs_review` reason it waits for a person; it is never dropped."""
+    """One movement of money that a provider told us about, counted once. A charge either pays its order or waits for
+    a person with a `needs_review` reason until `outcome` says what they did; it is never dropped."""
 
+    Kind = PaymentKind
     Review = PaymentReview
+    Outcome = PaymentOutcome
+
     order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
     delivery = models.ForeignKey(
         WebhookDelivery, null=True, blank=True, on_delete=models.PROTECT, related_name="payments"
     )
+    # For a refund or a dispute: the charge it takes back, once that is known.
+    charge = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="taken_back_by")
+    kind = models.CharField(max_length=20, choices=PaymentKind.choices, default=PaymentKind.CHARGE)
     provider = models.CharField(max_length=50)
     reference = models.CharField(max_length=255)
     checkout_reference = models.CharField(max_length=255, null=True, blank=True)
     # Minor units (cents), as providers count; None when the notice did not say.
     amount_minor = models.BigIntegerField(null=True, blank=True)
+    fee_minor = models.BigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True, default="")
     payer_email = models.CharField(max_length=255, blank=True, default="")
-    needs_review = models.CharField(max_length=30, choices=Review.choices, blank=True, default=Review.NONE)
+    needs_review = models.CharField(
+        max_length=30, choices=PaymentReview.choices, blank=True, default=PaymentReview.NONE
+    )
+    outcome = models.CharField(max_length=20, choices=PaymentOutcome.choices, blank=True, default=PaymentOutcome.NONE)
+    outcome_note = models.TextField(blank=True, default="")
     reviewed_at = models.DateTimeField(null=True, blank=True)
     reviewed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -192,13 +233,19 @@ class Payment(UUIDModel):
         db_table = "payments"
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["provider", "reference"], name="unique_payment_per_reference"),
+            models.UniqueConstraint(fields=["provider", "kind", "reference"], name="unique_payment_per_reference"),
             models.UniqueConstraint(
                 fields=["provider", "checkout_reference"],
-                condition=Q(checkout_reference__isnull=False),
+                condition=Q(checkout_reference__isnull=False, kind="charge"),
                 name="unique_payment_per_checkout",
             ),
+            one_of("kind", PaymentKind, name="payment_kind_known"),
             one_of("needs_review", PaymentReview, name="payment_review_known"),
+            one_of("outcome", PaymentOutcome, name="payment_outcome_known"),
+            models.CheckConstraint(
+                name="payment_outcome_has_its_moment",
+                condition=Q(outcome="", reviewed_at__isnull=True) | (~Q(outcome="") & Q(reviewed_at__isnull=False)),
+            ),
         ]
         indexes = [
             models.Index(
@@ -210,6 +257,85 @@ class Payment(UUIDModel):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """A person has to look at it."""
+        return bool(self.needs_review) and not self.outcome
+
+    @property
+    def amount_text(self) -> str:
+        """For people: `51.00 USD`, or that the notice did not say."""
+        if self.amount_minor is None:
+            return "an unknown amount"
+        return f"{Decimal(self.amount_minor) / 100:.2f} {self.currency}".strip()
+
+
+class JournalKind(models.TextChoices):
+    RESERVED = "reserved", "seats held by a new order"
+    RELEASED = "released", "seats given back"
+    SALE = "sale", "an order was paid"
+    REFUND = "refund", "money given back"
+    FEE = "fee", "kept by the provider"
+
+
+class JournalEntry(UUIDModel):
+    """A movement of seats or money, added in the transaction that made it and never changed. Every figure of the
+    season is a sum of these rows; test orders write none."""
+
+    Kind = JournalKind
+
+    kind = models.CharField(max_length=20, choices=JournalKind.choices)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="journal")
+    event = models.ForeignKey("events.Event", on_delete=models.PROTECT, related_name="+")
+    tier = models.ForeignKey("events.TicketTier", on_delete=models.PROTECT, related_name="journal")
+    payment = models.ForeignKey(Payment, null=True, blank=True, on_delete=models.PROTECT, related_name="journal")
+    # Signed: seats +2 taken, -2 given back; money +51.00 earned, -51.00 refunded or paid in fees.
+    seats = models.IntegerField(default=0)
+    amount = models.DecimalField(max_digits=12, decimal_places=2, default=0)
+    currency = models.CharField(max_length=3)
+    created_at = created_at()
+
+    class Meta:
+        db_table = "journal"
+        verbose_name_plural = "journal entries"
+        ordering = ["-created_at"]
+        constraints = [
+            one_of("kind", JournalKind, name="journal_kind_known"),
+            # What happens once to an order is written once, whatever is repeated or raced.
+            models.UniqueConstraint(
+                fields=["order", "kind"],
+                condition=Q(kind__in=["reserved", "released", "sale"]),
+                name="unique_journal_step_per_order",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["event", "kind"], name="journal_of_event"),
+            models.Index(fields=["tier", "kind"], name="journal_of_tier"),
+            models.Index(fields=["-created_at"], name="journal_newest"),
+        ]
+        triggers = [pgtrigger.Protect(name="journal_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.order_id}"
+
+
+class IdempotencyKey(UUIDModel):
+    """A client's own name for one attempt to order, so that a double tap orders once. Kept for 24 hours; the answer
+    is not stored: the order's frozen content gives the same one again."""
+
+    key_hash = models.CharField(max_length=64, unique=True)
+    body_hash = models.CharField(max_length=64)
+    order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    first_status = models.CharField(max_length=50, blank=True, default="")
+    created_at = created_at()
+
+    class Meta:
+        db_table = "idempotency_keys"
+        indexes = [models.Index(fields=["created_at"], name="idempotency_key_age")]
+
+    def __str__(self) -> str:
+        return self.key_hash[:8]
 
 
 class CheckIn(UUIDModel):

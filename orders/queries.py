@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from events.queries import as_uuid
 from homeproductions.errors import Invalid
@@ -11,8 +11,8 @@ from homeproductions.mail.models import OutboxEmail
 from homeproductions.parsers import load_json
 
 from . import codes
-from .errors import OrderNotFound
-from .models import CheckIn, Order
+from .errors import OrderNotFound, PaymentNotFound
+from .models import CheckIn, Order, Payment
 
 
 def find_by_number(text: str) -> Order:
@@ -108,3 +108,26 @@ def _payload(text: str) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     return {str(key).lower(): item.strip() for key, item in value.items() if isinstance(item, str)}
+
+
+# --- Payments ------------------------------------------------------------------------------------------------
+
+
+def payments_listed(*, only_waiting: bool = False) -> QuerySet[Payment]:
+    """Payments for the office: what waits for a person first, the longest waiting on top, then the newest."""
+    waiting = Q(outcome=Payment.Outcome.NONE) & ~Q(needs_review=Payment.Review.NONE)
+    payments = Payment.objects.select_related("order", "charge", "reviewed_by")
+    if only_waiting:
+        return payments.filter(waiting).order_by("created_at", "pk")
+    first = Case(When(waiting, then=Value(0)), default=Value(1))
+    since = Case(When(waiting, then=F("created_at")))
+    return payments.order_by(first, since, "-created_at", "pk")
+
+
+def find_payment(reference: str) -> Payment:
+    """One payment by its id. Raises PaymentNotFound."""
+    payment_id = as_uuid(reference)
+    payment = payments_listed().filter(pk=payment_id).first() if payment_id else None
+    if payment is None:
+        raise PaymentNotFound
+    return payment

@@ -1,5 +1,7 @@
-"""Figures for the office (contract 2.13). Test orders count nowhere; every figure is an aggregate of its own, since
-joining tiers with orders would multiply both."""
+"""Figures for the office (contract 2.13), money from the journal. Test orders count nowhere.
+
+Every figure is an aggregate of its own: joining tiers with orders would multiply both.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -11,9 +13,10 @@ from django.db.models.functions import Coalesce, NullIf
 from events.models import Event, TicketTier
 from homeproductions.mail.models import OutboxEmail
 
-from .models import CheckIn, Order
+from .models import CheckIn, JournalEntry, Order
 
 Status = Order.Status
+EARNINGS = (JournalEntry.Kind.SALE, JournalEntry.Kind.REFUND)
 TOP_REFERRALS = 10
 RECENT_ORDERS = 10
 
@@ -29,16 +32,18 @@ def orders_by_status(event_id: UUID | None = None) -> dict[str, int]:
     return {**dict.fromkeys(Status.values, 0), **dict(rows)}
 
 
-def sales(event_id: UUID | None = None) -> dict[str, Any]:
-    """Revenue and tickets of paid orders. `revenue` adds up all currencies, as callers expect one number;
-    `by_currency` tells them apart."""
-    paid = real_orders(event_id).filter(status=Status.PAID).order_by()
-    rows = list(paid.values("currency").annotate(revenue=Sum("total_price"), tickets=Sum("quantity")))
-    return {
-        "revenue": sum((row["revenue"] for row in rows), Decimal(0)),
-        "tickets": sum(row["tickets"] for row in rows),
-        "by_currency": {row["currency"]: row["revenue"] for row in rows},
-    }
+def revenue(event_id: UUID | None = None) -> dict[str, Decimal]:
+    """What was earned less what was given back, by currency, from the journal."""
+    money = JournalEntry.objects.filter(kind__in=EARNINGS)
+    if event_id:
+        money = money.filter(event_id=event_id)
+    return dict(money.order_by().values_list("currency").annotate(Sum("amount")))
+
+
+def tickets(event_id: UUID | None = None) -> int:
+    """Tickets of paid orders."""
+    paid = real_orders(event_id).filter(status=Status.PAID)
+    return paid.aggregate(tickets=Coalesce(Sum("quantity"), 0))["tickets"]
 
 
 def admissions(event_id: UUID | None = None) -> dict[str, int]:
@@ -74,7 +79,8 @@ def per_event() -> list[dict[str, Any]]:
     tiers = TicketTier.objects.filter(event__in=nights).order_by()
     inside = CheckIn.objects.filter(order__in=paid).order_by()
     sold = dict(paid.values_list("event_id").annotate(Sum("quantity")))
-    revenue = dict(paid.values_list("event_id").annotate(Sum("total_price")))
+    money = JournalEntry.objects.filter(kind__in=EARNINGS, event__in=nights).order_by()
+    earned = dict(money.values_list("event_id").annotate(Sum("amount")))
     capacity = dict(tiers.values_list("event_id").annotate(Sum("quantity")))
     people = dict(inside.values_list("order__event_id").annotate(Sum("admitted")))
     return [
@@ -84,7 +90,7 @@ def per_event() -> list[dict[str, Any]]:
             "date": night.event_date,
             "sold": sold.get(night.pk, 0),
             "capacity": capacity.get(night.pk, 0),
-            "revenue": revenue.get(night.pk, Decimal(0)),
+            "revenue": earned.get(night.pk, Decimal(0)),
             "checkedIn": people.get(night.pk, 0),
         }
         for night in nights.order_by("event_date", "name")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.tokens import AccessToken
 from events.models import Event, TicketTier
-from orders import codes
+from orders import codes, journal
 from orders.models import Order
 from orders.services.checkout import new_order_number
 
@@ -70,9 +70,16 @@ def make_order(tier: TicketTier | None = None, status: str = "pending", **fields
     order = Order.objects.create(
         id=order_id, event_id=tier.event_id, tier=tier, quantity=quantity, **{**defaults, **fields}
     )
+    journal.reserved(order)
     for step in PATHS[status]:
         order.status = step
         order.save(update_fields=["status"])
-    if status in ("pending", "paid") and not order.is_test:
+    if "paid" in PATHS[status]:
+        journal.sold(order)
+    if status == "refunded":
+        journal.refunded(order, order.total_price)
+    if status in ("cancelled", "refunded"):
+        journal.released(order)
+    elif not order.is_test:
         TicketTier.objects.filter(pk=tier.pk).update(sold=TicketTier.objects.get(pk=tier.pk).sold + quantity)
     return order

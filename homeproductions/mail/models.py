@@ -14,6 +14,8 @@ class EmailKind(models.TextChoices):
     CONFIRMATION = "confirmation"
     REMINDER = "reminder"
     REFUND = "refund"
+    HOLD_EXPIRED = "hold_expired"
+    STAFF_ALERT = "staff_alert"
 
 
 class EmailStatus(models.TextChoices):

@@ -72,19 +72,35 @@ def queue(
     An order has at most one open mail of a kind. Queueing again while one waits makes that one due at once, with the
     new recipient, subject and context and all its attempts; one that is being sent right now is left alone.
     """
-    email = OutboxEmail(
-        order_id=order.pk if order else None,
-        email_type=kind,
-        recipient_email=recipient,
-        subject=one_line(subject)[:500],
-        context=context or {},
-    )
+    email = _new(kind, order, recipient, subject, context)
     while True:
         OutboxEmail.objects.bulk_create([email], ignore_conflicts=True)
         stored = OutboxEmail.objects.filter(pk=email.pk).first() or _hurry_open_twin(email)
         if stored:
             return stored
         # The open one was finished between the two statements, so there is room now.
+
+
+def queue_first(kind: str, *, order: models.Model, recipient: str, subject: str) -> OutboxEmail:
+    """`queue` in a single statement, for an order that is inserted in the same transaction and has no mail yet.
+
+    Raises IntegrityError if it has an open one of this kind after all.
+    """
+    email = _new(kind, order, recipient, subject, None)
+    email.save(force_insert=True)
+    return email
+
+
+def _new(
+    kind: str, order: models.Model | None, recipient: str, subject: str, context: dict[str, Any] | None
+) -> OutboxEmail:
+    return OutboxEmail(
+        order_id=order.pk if order else None,
+        email_type=kind,
+        recipient_email=recipient,
+        subject=one_line(subject)[:500],
+        context=context or {},
+    )
 
 
 def _hurry_open_twin(email: OutboxEmail) -> OutboxEmail | None:

@@ -52,6 +52,8 @@ def test_all_faults_are_named_at_once(change, named):
         ("PUBLIC_URL", "nonsense"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,garbage"),
         ("PAYMENT_WEBHOOK_SECRETS", "abc"),
+        ("RECURRENTE_WEBHOOK_SECRETS", "whsec_c2hvcnQ="),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_short"),
         ("PAYMENT_WEBHOOK_SECRETS", "whsec_c2hvcnQ="),
         ("PAYMENT_WEBHOOK_SECRETS", "whsec_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_"),
         ("EMAIL_PROVIDER", "bogus"),

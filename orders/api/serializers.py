@@ -19,6 +19,7 @@ from homeproductions.api import (
     Timestamp,
     UUIDText,
 )
+from orders import links
 from orders.models import CheckIn, Order
 
 HIDDEN = "***"
@@ -62,14 +63,22 @@ class OrderSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField()
     status = serializers.ChoiceField(Order.Status.choices)
     paymentMethod = serializers.CharField(source="payment_method", allow_null=True)
-    paymentLink = serializers.CharField(source="tier.payment_link", allow_null=True)
+    paymentLink = serializers.SerializerMethodField(
+        help_text="Where to pay: a page for this order alone, or the tier's link, which is the same for everybody."
+    )
     createdAt = Timestamp(source="created_at")
+
+    def get_paymentLink(self, order: Order) -> str | None:
+        return links.payment_link(order)
 
 
 class OrderCreatedAnswer(serializers.Serializer[Any]):
     success = serializers.BooleanField()
     order = OrderSerializer()
     qrCode = serializers.CharField(allow_null=True, help_text="The ticket code; null until the order is paid.")
+    orderUrl = serializers.CharField(
+        help_text="The order's own page: how to pay, and later the ticket. Whoever has it is the guest."
+    )
     message = serializers.CharField()
 
 
@@ -78,14 +87,16 @@ class OrderAnswer(serializers.Serializer[Any]):
     order = OrderSerializer()
 
 
-def masked(order: dict[str, Any]) -> dict[str, Any]:
+def masked(order: Order) -> dict[str, Any]:
     """The same keys with the guest's data made unreadable, for somebody who only has the number."""
     return {
-        **order,
-        "buyerName": " ".join(part[:1] + HIDDEN for part in order["buyerName"].split()),
-        "buyerEmail": re.sub(r"^(.).*@(.).*(\.[^.]+)$", rf"\1{HIDDEN}@\2{HIDDEN}\3", order["buyerEmail"]),
-        "buyerPhone": HIDDEN if order["buyerPhone"] else None,
-        "buyerCountry": HIDDEN if order["buyerCountry"] else None,
+        **OrderSerializer(order).data,
+        "buyerName": " ".join(part[:1] + HIDDEN for part in order.buyer_name.split()),
+        "buyerEmail": re.sub(r"^(.).*@(.).*(\.[^.]+)$", rf"\1{HIDDEN}@\2{HIDDEN}\3", order.buyer_email),
+        "buyerPhone": HIDDEN if order.buyer_phone else None,
+        "buyerCountry": HIDDEN if order.buyer_country else None,
+        # The order's own payment page may show the guest's address.
+        "paymentLink": order.tier.payment_link,
     }
 
 

@@ -1,4 +1,4 @@
-"""What payment providers call: /api/webhook/payment."""
+"""What payment providers call: /api/webhook/payment and /api/webhook/recurrente."""
 
 from typing import Any
 
@@ -12,68 +12,87 @@ from homeproductions.errors import LengthRequired, NotFound, TooLarge
 from homeproductions.openapi import refusals
 from homeproductions.throttles import count_bad_signature
 from orders.errors import InvalidSignature
-from orders.providers import standard
+from orders.providers import recurrente, registry
 from orders.services import payments
 
 from .serializers import WebhookAnswer
 
 MAX_BODY_BYTES = 256 * 1024
 KEPT_HEADERS = ("webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp", "content-type", "user-agent")
+DESCRIBED: dict[str, Any] = {
+    "request": {"application/json": dict},
+    "responses": {
+        200: WebhookAnswer,
+        **refusals(
+            _401="INVALID_SIGNATURE",
+            _404="NOT_FOUND: no secret of this provider is configured",
+            _411="LENGTH_REQUIRED",
+            _413="PAYLOAD_TOO_LARGE",
+        ),
+    },
+    "auth": [],
+    "tags": ["webhook"],
+}
 
 
-class PaymentWebhook(APIView):
-    """A signed notice (Standard Webhooks or svix headers). It is stored, then applied; a replay is a quiet 200."""
+class Webhook(APIView):
+    """A signed notice is stored, then applied; a replay is a quiet 200, and so is one that cannot be applied yet."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
     # All deliveries come from a few addresses: only bad signatures are counted, and good ones always get through.
     throttle_classes = ()
-    provider = standard.NAME
 
-    @extend_schema(
-        request={"application/json": dict},
-        responses={
-            200: WebhookAnswer,
-            **refusals(
-                _401="INVALID_SIGNATURE",
-                _404="NOT_FOUND: no secret is configured",
-                _411="LENGTH_REQUIRED",
-                _413="PAYLOAD_TOO_LARGE",
-            ),
-        },
-        auth=[],
-        tags=["webhook"],
-    )
-    def post(self, request: Request) -> Response:
-        if not standard.is_configured():
-            raise NotFound
+    def receive(self, request: Request) -> Response:
         body = raw_body(request)
-        event_id = verified(request, body)
+        provider, event_id = self.verified(request, body)
         headers = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
-        delivery = payments.store_delivery(provider=self.provider, event_id=event_id, body=body, headers=headers)
-        return Response(self.answer(payments.apply_delivery(delivery.pk)))
+        delivery = payments.store_delivery(provider=provider, event_id=event_id, body=body, headers=headers)
+        return Response(self.answer(payments.try_delivery(delivery.pk)))
 
     def answer(self, result: payments.Result) -> dict[str, Any]:
         answer = {"received": True, "processed": result.processed}
         return {**answer, "reason": result.reason} if result.reason else answer
 
+    def verified(self, request: Request, body: bytes) -> tuple[str, str]:
+        """The provider's name and its id of the event. Raises NotFound, InvalidSignature, or Throttled after too
+        many of those."""
+        try:
+            return self.sender(request, body)
+        except InvalidSignature:
+            count_bad_signature(request)
+            raise
 
-class RecurrenteWebhook(PaymentWebhook):
-    """The provider's own route, signed with svix headers. Its answer has always been this short."""
+    def sender(self, request: Request, body: bytes) -> tuple[str, str]:
+        raise NotImplementedError
 
-    provider = "recurrente"
+
+class PaymentWebhook(Webhook):
+    """A notice of any provider, told apart by its signature: Standard Webhooks, Svix (Recurrente) or Stripe."""
+
+    @extend_schema(**DESCRIBED)
+    def post(self, request: Request) -> Response:
+        return self.receive(request)
+
+    def sender(self, request: Request, body: bytes) -> tuple[str, str]:
+        provider, event_id = registry.sender(request.headers, body)
+        return provider.NAME, event_id
+
+
+class RecurrenteWebhook(Webhook):
+    """A notice of Recurrente, whatever it looks like. The answer of this route has always been short."""
+
+    @extend_schema(**DESCRIBED)
+    def post(self, request: Request) -> Response:
+        return self.receive(request)
+
+    def sender(self, request: Request, body: bytes) -> tuple[str, str]:
+        if not recurrente.is_configured():
+            raise NotFound
+        return recurrente.NAME, recurrente.verify(request.headers, body)
 
     def answer(self, result: payments.Result) -> dict[str, Any]:
         return {"received": True}
-
-
-def verified(request: Request, body: bytes) -> str:
-    """The event's id. Raises InvalidSignature, or Throttled after too many of those."""
-    try:
-        return standard.verify(request.headers, body)
-    except InvalidSignature:
-        count_bad_signature(request)
-        raise
 
 
 def raw_body(request: Request) -> bytes:

@@ -1,24 +1,26 @@
 """Standard Webhooks (https://www.standardwebhooks.com), also with the svix-* names of the same headers.
 
 Bodies have the contract's generic shapes (2.8): `event` or `status`, `order_id`, `payment_id`, and for the money
-`amount_in_cents` (an integer of minor units) with `currency`, at top level or under `data`.
+`amount_in_cents` (an integer of minor units) with `currency`, at top level or under `data`. Beyond the contract,
+`event` may be `payment.refunded` or `payment.disputed`, with `refund_id` or `dispute_id` beside `payment_id`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
 from standardwebhooks import Webhook
 
-from homeproductions.errors import Refused
-from homeproductions.parsers import load_json
 from orders.errors import InvalidSignature
 
-from . import Notice, Outcome, Unreadable
+from . import Kind, Notice, Outcome
+from .reading import child, currency, first_amount, first_text, json_object, order_in, texts
 
 NAME = "webhook"
+SIGNED_HEADERS = ("id", "timestamp", "signature")
 PAID_EVENTS = {"checkout.completed", "payment.succeeded"}
 FAILED_EVENTS = {"payment.failed"}
+TAKEN_BACK_EVENTS = {"payment.refunded": Kind.REFUND, "payment.disputed": Kind.DISPUTE}
 PAID_STATES = {"paid", "completed", "success"}
 FAILED_STATES = {"failed", "error"}
 
@@ -27,51 +29,72 @@ def is_configured() -> bool:
     return bool(settings.PAYMENT_WEBHOOK_SECRETS)
 
 
+def recognises(headers: Mapping[str, str]) -> bool:
+    return bool(headers.get("webhook-signature") or headers.get("svix-signature"))
+
+
 def verify(headers: Mapping[str, str], body: bytes) -> str:
     """The provider's id of this event. Raises InvalidSignature unless one of the secrets signed these very bytes
     within the last five minutes."""
+    return verify_with(settings.PAYMENT_WEBHOOK_SECRETS, headers, body)
+
+
+def verify_with(secrets: Iterable[str], headers: Mapping[str, str], body: bytes) -> str:
+    """`verify` with other secrets; every one of them is accepted, so that they can be rotated."""
     signed = {name: headers.get(f"webhook-{name}") or headers.get(f"svix-{name}") or "" for name in SIGNED_HEADERS}
     if not all(signed.values()):
         raise InvalidSignature
     named = {f"webhook-{name}": value for name, value in signed.items()}
-    if not any(_fits(secret, named, body) for secret in settings.PAYMENT_WEBHOOK_SECRETS):
+    if not any(_fits(secret, named, body) for secret in secrets):
         raise InvalidSignature
     return signed["id"]
 
 
-SIGNED_HEADERS = ("id", "timestamp", "signature")
+def speaks(body: bytes) -> bool:
+    """Whatever is signed and belongs to no other provider."""
+    return True
 
 
 def notices(body: bytes) -> list[Notice]:
     """What the delivery says. Raises Unreadable when it is no JSON object."""
-    try:
-        content = load_json(body)
-    except Refused as error:
-        raise Unreadable("not JSON") from error
-    if not isinstance(content, dict) or not content:
-        raise Unreadable("not a JSON object")
-    data = _object(content.get("data"))
-    metadata = _object(data.get("metadata"))
-    return [
-        Notice(
-            outcome=_outcome(content),
-            order_reference=_first_text(content.get("order_id"), metadata.get("order_id"), data.get("order_id")),
-            reference=_first_text(
-                content.get("payment_id"), content.get("reference"), data.get("payment_id"), data.get("id")
-            ),
-            amount_minor=_first_integer(content.get("amount_in_cents"), data.get("amount_in_cents")),
-            currency=_first_text(content.get("currency"), data.get("currency")).upper(),
-            payer_email=_first_text(data.get("customer_email"), _object(data.get("customer")).get("email")),
-        )
-    ]
+    content = json_object(body)
+    event = content.get("event")
+    kind = TAKEN_BACK_EVENTS.get(event) if isinstance(event, str) else None
+    return [_charge(content) if kind is None else _taken_back(kind, content)]
 
 
-def _fits(secret: str, headers: dict[str, str], body: bytes) -> bool:
-    try:
-        Webhook(secret).verify(body, headers, json_parse=False)
-    except Exception:  # the library raises half a dozen kinds for malformed headers, and every one means no
-        return False
-    return True
+def _charge(content: dict[str, Any]) -> Notice:
+    data = child(content, "data")
+    return Notice(
+        outcome=_outcome(content),
+        order_reference=first_text(content.get("order_id"), order_in(child(data, "metadata")), data.get("order_id")),
+        reference=_charge_id(content),
+        checkout_reference=first_text(content.get("checkout_id"), data.get("checkout_id")),
+        amount_minor=first_amount(content.get("amount_in_cents"), data.get("amount_in_cents")),
+        fee_minor=first_amount(content.get("fee_in_cents"), data.get("fee_in_cents")),
+        currency=currency(content.get("currency"), data.get("currency")),
+        payer_email=first_text(data.get("customer_email"), child(data, "customer").get("email")),
+    )
+
+
+def _taken_back(kind: Kind, content: dict[str, Any]) -> Notice:
+    data = child(content, "data")
+    own_id = f"{kind.value}_id"
+    return Notice(
+        outcome=Outcome.PAID,
+        kind=kind,
+        order_reference=first_text(content.get("order_id"), order_in(child(data, "metadata")), data.get("order_id")),
+        reference=first_text(content.get(own_id), data.get(own_id)),
+        checkout_reference=first_text(content.get("checkout_id"), data.get("checkout_id")),
+        charge_references=texts(first_text(content.get("payment_id"), data.get("payment_id"))),
+        amount_minor=first_amount(content.get("amount_in_cents"), data.get("amount_in_cents")),
+        currency=currency(content.get("currency"), data.get("currency")),
+    )
+
+
+def _charge_id(content: dict[str, Any]) -> str:
+    data = child(content, "data")
+    return first_text(content.get("payment_id"), content.get("reference"), data.get("payment_id"), data.get("id"))
 
 
 def _outcome(content: dict[str, Any]) -> Outcome:
@@ -84,22 +107,9 @@ def _outcome(content: dict[str, Any]) -> Outcome:
     return Outcome.UNKNOWN
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _first_text(*values: Any) -> str:
-    """The first text or whole number, cut to what a column holds."""
-    for value in values:
-        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()[:255]
-    return ""
-
-
-def _first_integer(*values: Any) -> int | None:
-    """The first that is given, if it is a whole number a column can hold. Money as a float or as text is refused,
-    not rounded, and not looked for elsewhere."""
-    value = next((each for each in values if each is not None), None)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
-        return None
-    return value
+def _fits(secret: str, headers: dict[str, str], body: bytes) -> bool:
+    try:
+        Webhook(secret).verify(body, headers, json_parse=False)
+    except Exception:  # the library raises half a dozen kinds for malformed headers, and every one means no
+        return False
+    return True

@@ -2,22 +2,33 @@
 
 import hashlib
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Q
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import User
-from audit.services import record
-from events.queries import as_uuid
-from orders import mails
-from orders.errors import OrderNotPending
+from homeproductions import chores
+from homeproductions.api import DATABASE_AWAY
+from orders import alerts
 from orders.models import Order, Payment, WebhookDelivery
-from orders.providers import Notice, Outcome, Unreadable, standard
+from orders.providers import Kind, Notice, Outcome, Unreadable
+from orders.providers.registry import BY_NAME
 
-MINOR_UNITS = 100  # USD and GTQ both count hundredths
+from . import matching, refunds
+from .settlement import mark_paid, minor_units
+
+log = structlog.get_logger(__name__)
+
+Status = WebhookDelivery.Status
+WAITING = (Status.RECEIVED, Status.FAILED)
+NOT_YET = "not_applied_yet"
+# How long a delivery rests after its first, second, ... attempt; then the last one again and again. An attempt that
+# kills its process counts as well. The first leaves time for the request that stored it.
+DELAYS = [timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=1)]
+ALERT_AFTER = 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,9 @@ class Result:
     reason: str = ""
 
 
+# --- Deliveries --------------------------------------------------------------------------------------------
+
+
 def store_delivery(*, provider: str, event_id: str, body: bytes, headers: dict[str, str]) -> WebhookDelivery:
     """Keep the raw delivery before anything else is done. A replay finds the row that is already there."""
     delivery, _ = WebhookDelivery.objects.get_or_create(
@@ -36,73 +50,103 @@ def store_delivery(*, provider: str, event_id: str, body: bytes, headers: dict[s
     return delivery
 
 
-@transaction.atomic
-def apply_delivery(delivery_id: Any) -> Result:
-    """Do what a stored delivery says, once. Applying it again repeats the result and changes nothing."""
-    delivery = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=delivery_id)
-    if delivery.status in (WebhookDelivery.Status.APPLIED, WebhookDelivery.Status.IGNORED):
-        return Result(delivery.status == WebhookDelivery.Status.APPLIED, delivery.reason)
-    try:
-        results = [_apply(notice, delivery) for notice in standard.notices(bytes(delivery.body))]
-    except Unreadable as error:
-        results = [Result(False, f"unreadable: {error}")]
-    result = next((each for each in results if not each.processed), Result(True))
-    delivery.status = WebhookDelivery.Status.APPLIED if result.processed else WebhookDelivery.Status.IGNORED
-    delivery.reason = result.reason
-    delivery.attempts += 1
-    delivery.processed_at = timezone.now()
-    delivery.save(update_fields=["status", "reason", "attempts", "processed_at"])
-    return result
-
-
-def _apply(notice: Notice, delivery: WebhookDelivery) -> Result:
-    if notice.outcome != Outcome.PAID:
-        # Failed and unknown states change nothing; the delivery itself is kept.
-        return Result(True) if notice.order_reference else Result(False, "no_order_id")
-    order = _lock_order(notice.order_reference)
-    payment, is_new = Payment.objects.get_or_create(
-        provider=delivery.provider,
-        reference=notice.reference or delivery.event_id,
-        defaults={
-            "order": order,
-            "delivery": delivery,
-            "amount_minor": notice.amount_minor,
-            "currency": notice.currency[:3],
-            "payer_email": notice.payer_email,
-            "needs_review": reason_for_review(order, notice),
-        },
-    )
-    if not is_new and (order is None or payment.order_id == order.pk):
-        return Result(not payment.needs_review, payment.needs_review)
-    if not is_new:
-        # Merchants may reuse a reference. This is other money than that of the order it paid before.
-        payment = _keep_reused_reference(payment, order, notice, delivery)
-    if payment.needs_review or order is None:
-        missing = "order_not_found" if notice.order_reference else "no_order_id"
-        return Result(False, missing if order is None else payment.needs_review)
-    mark_paid(order, provider=delivery.provider, reference=payment.reference)
-    return Result(True)
-
-
-def _keep_reused_reference(known: Payment, order: Order | None, notice: Notice, delivery: WebhookDelivery) -> Payment:
-    return Payment.objects.create(
-        provider=known.provider,
-        reference=f"{known.reference[:120]} in {delivery.event_id[:120]}",
-        order=order,
-        delivery=delivery,
-        amount_minor=notice.amount_minor,
-        currency=notice.currency[:3],
-        payer_email=notice.payer_email,
-        needs_review=Payment.Review.DOUBLE,
-    )
-
-
 def _short(event_id: str) -> str:
     """An id as it fits the column. A long one is hashed, not cut: two of them must not become one."""
     return event_id if len(event_id) <= 255 else hashlib.sha256(event_id.encode()).hexdigest()
 
 
-def reason_for_review(order: Order | None, notice: Notice) -> str:
+def due_deliveries() -> QuerySet[WebhookDelivery]:
+    """Deliveries whose request died or failed before it could apply them, and that have rested long enough."""
+    now = timezone.now()
+    rested = Q(attempts=0, received_at__lt=now - DELAYS[0])
+    for attempts, delay in enumerate(DELAYS, start=1):
+        tried = Q(attempts__gte=attempts) if attempts == len(DELAYS) else Q(attempts=attempts)
+        rested |= tried & (Q(processed_at__lt=now - delay) | Q(processed_at=None))
+    return WebhookDelivery.objects.filter(rested, status__in=WAITING).order_by("received_at")
+
+
+def try_delivery(delivery_id: Any) -> Result:
+    """Apply a stored delivery. What fails is noted and tried again later by the worker, so the sender need not.
+
+    Raises only when the database is away.
+    """
+    # Counted and committed first: a delivery that kills its process must not be the first in line for ever.
+    waiting = WebhookDelivery.objects.filter(pk=delivery_id, status__in=WAITING)
+    waiting.update(attempts=F("attempts") + 1, processed_at=timezone.now())
+    try:
+        return apply_delivery(delivery_id)
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:
+        log.error("delivery not applied", delivery=str(delivery_id), **chores.outline(error))
+        _note_failure(delivery_id, error)
+    return Result(False, NOT_YET)
+
+
+@transaction.atomic
+def apply_delivery(delivery_id: Any) -> Result:
+    """Do what a stored delivery says, once. Applying it again repeats the result and changes nothing."""
+    delivery = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=delivery_id)
+    if delivery.status not in WAITING:
+        return Result(delivery.status == Status.APPLIED, delivery.reason)
+    result = _apply_all(delivery)
+    delivery.status = Status.APPLIED if result.processed else Status.IGNORED
+    delivery.reason = result.reason
+    delivery.processed_at = timezone.now()
+    delivery.save(update_fields=["status", "reason", "processed_at"])
+    return result
+
+
+@transaction.atomic
+def _note_failure(delivery_id: Any, error: Exception) -> None:
+    delivery = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=delivery_id)
+    if delivery.status not in WAITING:
+        return  # somebody else could
+    delivery.status = Status.FAILED
+    # Not its text: that of a database error can quote a guest's data. The place is in the log.
+    delivery.reason = type(error).__name__
+    delivery.save(update_fields=["status", "reason"])
+    if delivery.attempts == ALERT_AFTER:
+        alerts.queue_for_delivery(delivery)
+
+
+def _apply_all(delivery: WebhookDelivery) -> Result:
+    try:
+        notices = BY_NAME[delivery.provider].notices(bytes(delivery.body))
+    except Unreadable as error:
+        _keep_unreadable(delivery)
+        return Result(False, f"unreadable: {error}")
+    results = [apply_notice(notice, provider=delivery.provider, delivery=delivery) for notice in notices]
+    return next((each for each in results if not each.processed), Result(True))
+
+
+def _keep_unreadable(delivery: WebhookDelivery) -> None:
+    """It may be about money, so it waits on the same screen as money does."""
+    payment, is_new = Payment.objects.get_or_create(
+        provider=delivery.provider,
+        kind=Payment.Kind.CHARGE,
+        reference=delivery.event_id,
+        defaults={"delivery": delivery},
+    )
+    if is_new:
+        refunds.wait_for_a_person(payment, Payment.Review.UNKNOWN)
+
+
+# --- Notices -----------------------------------------------------------------------------------------------
+
+
+def apply_notice(notice: Notice, *, provider: str, delivery: WebhookDelivery | None = None) -> Result:
+    """Do what a provider says, in the caller's transaction. Its rank decides, never its time: what is not done yet,
+    or has failed, changes nothing, whatever came before it."""
+    if notice.outcome != Outcome.PAID:
+        return Result(True) if notice.order_reference or notice.checkout_reference else Result(False, "no_order_id")
+    if notice.kind == Kind.CHARGE:
+        return _charge(notice, provider, delivery)
+    reason = refunds.take_back(notice, provider, delivery)
+    return Result(not reason, reason)
+
+
+def reason_for_review(order: Order | None, payment: Payment) -> str:
     """Why a person must look at this money, or an empty text when it simply pays the order."""
     if order is None:
         return Payment.Review.UNKNOWN
@@ -110,49 +154,121 @@ def reason_for_review(order: Order | None, notice: Notice) -> str:
         return Payment.Review.DOUBLE
     if order.status != Order.Status.PENDING:
         return Payment.Review.LATE
-    if (notice.amount_minor, notice.currency) != (minor_units(order.total_price), order.currency):
-        return Payment.Review.AMOUNT
-    return Payment.Review.NONE
+    return Payment.Review.NONE if is_exact(order, payment) else Payment.Review.AMOUNT
 
 
-def mark_paid(
-    order: Order, *, provider: str, reference: str | None, actor: User | None = None, send_ticket: bool = True
-) -> None:
-    """Make a pending order paid and queue its ticket, in the caller's transaction, which holds the order's lock
-    or has just inserted it. Raises OrderNotPending."""
-    if order.status != Order.Status.PENDING:
-        raise OrderNotPending
-    order.status = Order.Status.PAID
-    order.payment_provider = provider
-    order.payment_reference = reference
-    order.payment_confirmed_at = timezone.now()
-    order.payment_confirmed_by = actor
-    order.save(
-        update_fields=[
-            "status",
-            "payment_provider",
-            "payment_reference",
-            "payment_confirmed_at",
-            "payment_confirmed_by",
-        ]
+def is_exact(order: Order, payment: Payment) -> bool:
+    """Whether the money is what the order costs, to the cent and in its currency."""
+    return (payment.amount_minor, payment.currency) == (minor_units(order.total_price), order.currency)
+
+
+def _charge(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> Result:
+    known = matching.known_charge(notice, provider)
+    if known is not None and _is_other_money(known, notice):
+        return _keep_reused_reference(known, notice, delivery)
+    if known is not None and not known.is_waiting:
+        return Result(True)  # counted; what was decided about it is not decided again
+    order = matching.lock_order(notice, provider)
+    payment, is_new = _lock_or_create(notice, provider, delivery, order)
+    if not is_new:
+        if not payment.is_waiting:
+            return Result(True)
+        if payment.order_id is not None and (order is None or payment.order_id != order.pk):
+            return Result(False, payment.needs_review)  # it waits with another order, which is not locked
+        _learn(payment, notice)
+    return _decide(payment, order, notice)
+
+
+def _is_other_money(known: Payment, notice: Notice) -> bool:
+    """Whether a notice under a known reference is of another payment: merchants may reuse references. It names
+    another order, and neither the checkout nor the first notice of the known payment ties it to that one."""
+    order_id = matching.named_order(notice)
+    if order_id is None or known.order_id in (None, order_id):
+        return False
+    if known.checkout_reference and known.checkout_reference == notice.checkout_reference:
+        return False
+    # A person may have given the known payment to another order than the one that it named.
+    return notice.order_reference not in _orders_named_by(known)
+
+
+def _orders_named_by(payment: Payment) -> set[str]:
+    if payment.delivery is None:
+        return set()
+    said = BY_NAME[payment.provider].notices(bytes(payment.delivery.body))
+    return {notice.order_reference for notice in said}
+
+
+def _keep_reused_reference(known: Payment, notice: Notice, delivery: WebhookDelivery | None) -> Result:
+    event_id = delivery.event_id if delivery else notice.order_reference
+    payment, is_new = Payment.objects.get_or_create(
+        provider=known.provider,
+        kind=Payment.Kind.CHARGE,
+        reference=f"{known.reference[:120]} in {event_id[:120]}",
+        defaults={
+            "order_id": matching.named_order(notice),
+            "delivery": delivery,
+            "amount_minor": notice.amount_minor,
+            "currency": notice.currency[:3],
+            "payer_email": notice.payer_email,
+        },
     )
-    change = {"status": Order.Status.PAID, "provider": provider}
-    record("STATUS_CHANGE", order, actor=actor, old={"status": Order.Status.PENDING}, new=change)
-    if send_ticket:
-        mails.queue_ticket(order)
+    if is_new:
+        refunds.wait_for_a_person(payment, Payment.Review.DOUBLE)
+    return Result(False, payment.needs_review)
 
 
-def minor_units(amount: Decimal) -> int:
-    """Whole cents, as providers count."""
-    return int(amount * MINOR_UNITS)
+def _decide(payment: Payment, order: Order | None, notice: Notice) -> Result:
+    """Pay the order or let the payment wait; both are locked."""
+    payment.order = order
+    reason = reason_for_review(order, payment)
+    payment.save(update_fields=["order"])
+    refunds.wait_for_a_person(payment, reason)
+    if order is not None and not reason:
+        mark_paid(order, provider=payment.provider, reference=payment.reference, payment=payment)
+        refunds.follow_up(payment, order)
+    refunds.settle_early(payment, order)
+    if reason == Payment.Review.UNKNOWN:
+        return Result(False, "order_not_found" if notice.order_reference else "no_order_id")
+    return Result(not reason, reason)
 
 
-def _lock_order(reference: str) -> Order | None:
-    """The order a notice names, by number and then by id, locked against every other change of it."""
-    if not reference:
-        return None
-    order_id = as_uuid(reference.lower())
-    named = Q(order_number=reference.upper()) | (Q(pk=order_id) if order_id else Q())
-    return (
-        Order.objects.select_for_update(of=("self",), no_key=True).select_related("event", "tier").filter(named).first()
+def _lock_or_create(
+    notice: Notice, provider: str, delivery: WebhookDelivery | None, order: Order | None
+) -> tuple[Payment, bool]:
+    """The one row of this payment, locked, and whether it is new: another notice of it may be at work right now."""
+    known = matching.known_charge(notice, provider)
+    if known is None:
+        try:
+            with transaction.atomic():
+                return _create(notice, provider, delivery, order), True
+        except IntegrityError:
+            known = matching.known_charge(notice, provider)
+            if known is None:
+                raise
+    return Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=known.pk), False
+
+
+def _create(notice: Notice, provider: str, delivery: WebhookDelivery | None, order: Order | None) -> Payment:
+    event_id = delivery.event_id if delivery else ""
+    return Payment.objects.create(
+        order=order,
+        delivery=delivery,
+        provider=provider,
+        reference=notice.reference or event_id or notice.checkout_reference,
+        checkout_reference=notice.checkout_reference or None,
+        amount_minor=notice.amount_minor,
+        fee_minor=notice.fee_minor,
+        currency=notice.currency[:3],
+        payer_email=notice.payer_email,
     )
+
+
+def _learn(payment: Payment, notice: Notice) -> None:
+    """Fill in what an earlier notice of the same payment did not say; what it said stays."""
+    payment.checkout_reference = payment.checkout_reference or notice.checkout_reference or None
+    if payment.amount_minor is None:
+        payment.amount_minor, payment.currency = notice.amount_minor, notice.currency[:3] or payment.currency
+    if payment.fee_minor is None:
+        payment.fee_minor = notice.fee_minor
+    payment.payer_email = payment.payer_email or notice.payer_email
+    payment.save(update_fields=["checkout_reference", "amount_minor", "currency", "fee_minor", "payer_email"])

@@ -9,11 +9,12 @@ from accounts.models import User
 from audit.services import record
 from events.services import release
 from homeproductions.mail.services import close_open
-from orders import mails
+from orders import journal, mails
 from orders.errors import AlreadyInside, CannotCancel, CannotRefund, NotPaid, OrderNotFound
-from orders.models import Order
+from orders.models import Order, Payment
 
-from . import payments
+from . import settlement
+from .settlement import booked_refunds
 
 Status = Order.Status
 
@@ -28,7 +29,7 @@ def mark_paid(
     """
     order = lock(order_id)
     if order.status != Status.PAID:
-        payments.mark_paid(order, provider=provider, reference=reference, actor=actor, send_ticket=send_email)
+        settlement.mark_paid(order, provider=provider, reference=reference, actor=actor, send_ticket=send_email)
     return order
 
 
@@ -43,9 +44,14 @@ def cancel(order_id: UUID, *, actor: User | None = None) -> Order:
         return order
     if order.status != Status.PENDING:
         raise CannotCancel
-    order.cancelled_at = timezone.now()
-    _leave(order, Status.CANCELLED, "cancelled_at", actor=actor, release_seats=True)
+    cancel_locked(order, actor=actor)
     return order
+
+
+def cancel_locked(order: Order, *, actor: User | None = None, reason: str = "") -> None:
+    """Close a pending order and give its seats back, in the caller's transaction, which holds the order's lock."""
+    order.cancelled_at = timezone.now()
+    _leave(order, Status.CANCELLED, "cancelled_at", actor=actor, release_seats=True, reason=reason)
 
 
 @transaction.atomic
@@ -60,12 +66,24 @@ def refund(order_id: UUID, *, actor: User | None = None, force: bool = False) ->
         return order
     if order.status != Status.PAID:
         raise CannotRefund
+    refund_locked(order, actor=actor, force=force)
+    return order
+
+
+def refund_locked(
+    order: Order, *, actor: User | None = None, force: bool = False, payment: Payment | None = None
+) -> None:
+    """`refund` in the caller's transaction, which holds the lock of the paid order. `payment` is the provider's word
+    of it. What was given back in parts before is not booked again. Raises AlreadyInside."""
     is_inside = order.checkins.exists()
     if is_inside and not force:
         raise AlreadyInside
     order.refunded_at = timezone.now()
     _leave(order, Status.REFUNDED, "refunded_at", actor=actor, release_seats=not is_inside)
-    return order
+    rest = order.total_price - booked_refunds(order)
+    if rest > 0:
+        journal.refunded(order, rest, payment)
+    mails.queue_refunded(order)
 
 
 @transaction.atomic
@@ -88,11 +106,16 @@ def lock(order_id: UUID) -> Order:
     return order
 
 
-def _leave(order: Order, status: str, moment: str, *, actor: User | None, release_seats: bool) -> None:
+def _leave(
+    order: Order, status: str, moment: str, *, actor: User | None, release_seats: bool, reason: str = ""
+) -> None:
     """Move a locked order to an end of the graph. Order first, then tier: everybody locks in that order."""
     before, order.status = order.status, status
     order.save(update_fields=["status", moment])
     if release_seats and not order.is_test:
         release(order.tier_id, order.quantity)
-    close_open(order, reason=f"the order was {status}")
-    record("STATUS_CHANGE", order, actor=actor, old={"status": before}, new={"status": status})
+        journal.released(order)
+    # Before anything that the caller queues about the new state.
+    close_open(order, kinds=mails.TO_THE_GUEST, reason=f"the order was {status}")
+    change = {"status": status, "reason": reason} if reason else {"status": status}
+    record("STATUS_CHANGE", order, actor=actor, old={"status": before}, new=change)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from events.models import TicketTier
 from homeproductions.mail.models import OutboxEmail
-from orders import codes
+from orders import codes, links
 from orders.models import Order
 from orders.services import checkout
 from tests.factories import make_event, make_order, make_tier
@@ -57,7 +57,7 @@ def test_order_holds_its_seats(api):
     response = api.post("/api/orders", wish(tier), headers={"User-Agent": "Phone"})
 
     answer = response.json()
-    assert (response.status_code, set(answer)) == (201, {"success", "order", "qrCode", "message"})
+    assert (response.status_code, set(answer)) == (201, {"success", "order", "qrCode", "orderUrl", "message"})
     assert set(answer["order"]) == ORDER_KEYS
     assert (answer["qrCode"], answer["order"]["status"]) == (None, "pending")
     assert (answer["order"]["unitPrice"], answer["order"]["totalPrice"]) == (25.25, 50.5)
@@ -66,7 +66,9 @@ def test_order_holds_its_seats(api):
     order = Order.objects.get()
     assert (order.buyer_name, order.buyer_email) == ("Lucía Pérez", "Lucia@example.com")
     assert (order.referral_source, order.user_agent, order.ip_address) == ("direct", "Phone", "127.0.0.1")
-    assert (TicketTier.objects.get().sold, OutboxEmail.objects.count()) == (2, 0)
+    mail = OutboxEmail.objects.get()
+    assert (TicketTier.objects.get().sold, mail.email_type) == (2, "confirmation")
+    assert answer["orderUrl"] == links.order_url(order)
 
 
 def test_order_takes_snake_case_and_defaults(api):
@@ -104,7 +106,8 @@ def test_free_order_is_paid_at_once_and_mailed(api):
     order = Order.objects.get()
     assert (order.status, order.payment_provider) == ("paid", "free")
     assert codes.hash_code(answer["qrCode"]) == order.qr_code_hash
-    assert OutboxEmail.objects.get().recipient_email == "Lucia@example.com"
+    mail = OutboxEmail.objects.get()
+    assert (mail.email_type, mail.recipient_email) == ("ticket", "Lucia@example.com")
 
 
 def refused(api, body):
@@ -296,6 +299,34 @@ def test_look_up_shows_all_to_the_owner(api):
     shown = api.get(f"/api/orders/{order.order_number.lower()}?email=LUCIA@example.com").json()["order"]
 
     assert (shown["buyerName"], shown["buyerEmail"]) == ("Lucía Pérez", "lucia@example.com")
+
+
+def test_token_of_the_order_proves_ownership(api):
+    order = make_order()
+
+    shown = api.get(f"/api/orders/{order.order_number}", {"token": links.token_of(order)}).json()["order"]
+
+    assert shown["buyerName"] == "Lucía Pérez"
+
+
+def test_token_of_another_order_proves_nothing(api):
+    order = make_order()
+
+    shown = api.get(f"/api/orders/{order.order_number}", {"token": links.token_of(make_order())}).json()["order"]
+
+    assert shown["buyerName"] == "L*** P***"
+
+
+def test_own_payment_page_is_for_the_owner_while_the_order_waits(api):
+    order = make_order(make_tier(payment_link="https://pay.example/all"), checkout_url="https://pay.example/only-me")
+    path, token = f"/api/orders/{order.order_number}", {"token": links.token_of(order)}
+
+    def link(query):
+        return api.get(path, query).json()["order"]["paymentLink"]
+
+    assert (link(token), link({})) == ("https://pay.example/only-me", "https://pay.example/all")
+    Order.objects.update(status="cancelled")
+    assert link(token) == "https://pay.example/all"
 
 
 @pytest.mark.parametrize("email", ["", "other@example.com", "%"])

@@ -1,7 +1,7 @@
 """The orders of the past weeks. They are inserted directly, because the services always write the present moment."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from audit.models import AuditLog
 from events.models import Event, TicketTier
 from homeproductions.mail.models import OutboxEmail
 from orders import codes
-from orders.models import CheckIn, Order, Payment, RefusedScan
+from orders.models import CheckIn, JournalEntry, Order, Payment, RefusedScan
 from orders.services.checkout import new_order_number
 from orders.services.payments import minor_units
 
@@ -256,7 +256,8 @@ class History:
             self._refund(order)
         Order.objects.bulk_update(refunded, ["status", "refunded_at"])
         self._spoil_one_mail()
-        for rows in (self.payments, self.mails, self.checkins, self.refused, self.audit):
+        journal = [entry for order in self.orders if not order.is_test for entry in _journal(order)]
+        for rows in (self.payments, self.mails, self.checkins, self.refused, self.audit, journal):
             _insert(rows)
 
     def _ended(self, *statuses: str) -> list[Order]:
@@ -273,6 +274,23 @@ def address(first: str, last: str, number: int) -> str:
     """An address that nobody can own: example.com and example.org are reserved."""
     name = programme.plain(f"{first}.{last}").lower().replace(" ", "")
     return f"{name}{number}@example.{'com' if number % 2 else 'org'}"
+
+
+def _journal(order: Order) -> Iterator[JournalEntry]:
+    """The movements of seats and money that brought the order to its end."""
+    kinds = JournalEntry.Kind
+    yield _entry(order, kinds.RESERVED, order.created_at, seats=order.quantity)
+    if order.payment_confirmed_at:
+        yield _entry(order, kinds.SALE, order.payment_confirmed_at, amount=order.total_price)
+    if order.refunded_at:
+        yield _entry(order, kinds.REFUND, order.refunded_at, amount=-order.total_price)
+    if left_at := order.cancelled_at or order.refunded_at:
+        yield _entry(order, kinds.RELEASED, left_at, seats=-order.quantity)
+
+
+def _entry(order: Order, kind: str, at: datetime, **moved: Any) -> JournalEntry:
+    place = {"event_id": order.event_id, "tier_id": order.tier_id}
+    return JournalEntry(order=order, kind=kind, currency=order.currency, created_at=at, **place, **moved)
 
 
 def _insert(rows: Iterable[Any]) -> None:

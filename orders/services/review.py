@@ -1,0 +1,158 @@
+"""What a person does with a payment that waits for one. Each is one transaction, audited, and happens once."""
+
+import uuid
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit.services import record
+from events.services import reserve_paid
+from homeproductions.errors import MissingFields
+from orders import codes, journal
+from orders.errors import AlreadyReviewed, AmountDiffers, OrderNotPending, PaymentNotFound, WrongKind
+from orders.models import FROZEN_FIELDS, Order, Payment
+
+from . import payments, refunds, status
+from .checkout import new_order_number
+from .settlement import mark_paid
+
+Kind, Outcome, Review = Payment.Kind, Payment.Outcome, Payment.Review
+BY_HAND = ("admin", "admin_legacy")
+# What a new order has of its own; everything else the guest bought and said is the old one's.
+NOT_COPIED = {"id", "order_number", "created_at"}
+
+
+@transaction.atomic
+def assign(
+    payment_id: UUID, order_id: UUID, *, actor: User, accept_difference: bool = False, note: str = ""
+) -> Payment:
+    """Let a waiting charge pay a pending order, or be the money of one that was marked paid by hand.
+
+    Raises PaymentNotFound, OrderNotFound, AlreadyReviewed, WrongKind, OrderNotPending, or AmountDiffers unless the
+    difference is accepted.
+    """
+    order = status.lock(order_id)
+    payment = _lock_charge(payment_id)
+    is_linked = _is_paid_by_hand(order)
+    if not is_linked and order.status != Order.Status.PENDING:
+        raise OrderNotPending(f"This order is {order.status}; only one that waits for its money can get it.")
+    _refuse_difference(order, payment, accept_difference)
+    payment.order = order
+    _finish(payment, Outcome.ASSIGNED, note, actor)
+    if not is_linked:
+        mark_paid(order, provider=payment.provider, reference=payment.reference, actor=actor, payment=payment)
+    refunds.follow_up(payment, order)
+    return payment
+
+
+@transaction.atomic
+def accept_late(payment_id: UUID, *, actor: User, accept_difference: bool = False) -> Order:
+    """Sell what a cancelled or refunded order held once more, for the money that came too late: a new order with the
+    same content, paid, its ticket mailed. The old order stays as it is.
+
+    Raises PaymentNotFound, AlreadyReviewed, WrongKind, AmountDiffers, or why there is no seat any more (SoldOut,
+    EventNotActive, SaleEnded).
+    """
+    old = _lock_order_of(payment_id)
+    payment = _lock_charge(payment_id)
+    if old is None or payment.order_id != old.pk or payment.needs_review != Review.LATE:
+        raise WrongKind("Only a payment that came too late for its order can be accepted as a new one.")
+    _refuse_difference(old, payment, accept_difference)
+    if not old.is_test:
+        reserve_paid(old.tier_id, old.quantity, now=timezone.now())
+    order = _again(old)
+    journal.reserved(order)
+    payment.order = order
+    _finish(payment, Outcome.ACCEPTED, f"New order in place of {old.order_number}.", actor)
+    mark_paid(order, provider=payment.provider, reference=payment.reference, actor=actor, payment=payment)
+    refunds.follow_up(payment, order)
+    return order
+
+
+@transaction.atomic
+def mark_refunded(payment_id: UUID, *, actor: User, note: str = "") -> Payment:
+    """Note that a waiting charge (or one disputed and lost) was given back at the provider. No order changes: it paid
+    none. Raises PaymentNotFound, AlreadyReviewed or WrongKind."""
+    _lock_order_of(payment_id)
+    payment = _lock_waiting(payment_id)
+    if payment.kind == Kind.REFUND:
+        raise WrongKind("This is a refund already.")
+    _finish(payment, Outcome.REFUNDED, note, actor)
+    return payment
+
+
+@transaction.atomic
+def ignore(payment_id: UUID, *, actor: User, note: str) -> Payment:
+    """Take a payment off the list, for the reason in the note. Raises PaymentNotFound, AlreadyReviewed or
+    MissingFields."""
+    if not note.strip():
+        raise MissingFields("note: say why nothing has to be done.")
+    _lock_order_of(payment_id)
+    payment = _lock_waiting(payment_id)
+    _finish(payment, Outcome.IGNORED, note, actor)
+    return payment
+
+
+# --- Locks: the order first, then the payment, then the tier ---------------------------------------------------
+
+
+def _lock_order_of(payment_id: UUID) -> Order | None:
+    payment = Payment.objects.filter(pk=payment_id).first()
+    return status.lock(payment.order_id) if payment is not None and payment.order_id else None
+
+
+def _lock_charge(payment_id: UUID) -> Payment:
+    payment = _lock_waiting(payment_id)
+    if payment.kind != Kind.CHARGE:
+        raise WrongKind("Only money that was taken can pay an order.")
+    return payment
+
+
+def _lock_waiting(payment_id: UUID) -> Payment:
+    payment = Payment.objects.select_for_update(of=("self",), no_key=True).filter(pk=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound
+    if not payment.is_waiting:
+        raise AlreadyReviewed
+    return payment
+
+
+# --- Rules ---------------------------------------------------------------------------------------------------
+
+
+def _is_paid_by_hand(order: Order) -> bool:
+    """Somebody marked it paid before the notice came, and no other payment has been taken for its money."""
+    is_by_hand = order.status == Order.Status.PAID and order.payment_provider in BY_HAND
+    return is_by_hand and not order.payments.filter(kind=Kind.CHARGE, outcome=Outcome.ASSIGNED).exists()
+
+
+def _refuse_difference(order: Order, payment: Payment, is_accepted: bool) -> None:
+    if not is_accepted and not payments.is_exact(order, payment):
+        raise AmountDiffers(
+            f"The payment is {payment.amount_text}, the order costs {order.total_price} {order.currency}."
+        )
+
+
+def _again(old: Order) -> Order:
+    order_id = uuid.uuid4()
+    content: dict[str, Any] = {name: getattr(old, name) for name in FROZEN_FIELDS if name not in NOT_COPIED}
+    return Order.objects.create(
+        id=order_id,
+        order_number=new_order_number(timezone.now()),
+        qr_code_hash=codes.hash_code(codes.code_for(order_id, 1)),
+        payment_method=old.payment_method,
+        **content,
+    )
+
+
+def _finish(payment: Payment, outcome: str, note: str, actor: User) -> None:
+    payment.outcome, payment.outcome_note = outcome, note.strip()
+    payment.reviewed_at, payment.reviewed_by = timezone.now(), actor
+    payment.save(update_fields=["order", "outcome", "outcome_note", "reviewed_at", "reviewed_by"])
+    # The note is a person's own words and may name the guest, so it stays out of the audit.
+    order = str(payment.order_id) if payment.order_id else None
+    change = {"outcome": outcome, "order": order}
+    record("PAYMENT_REVIEW", payment, actor=actor, old={"needs_review": payment.needs_review}, new=change)

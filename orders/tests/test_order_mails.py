@@ -1,0 +1,168 @@
+"""The mails about an order other than its ticket: who gets which, when it is taken back, and what it says."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from homeproductions.mail import services as outbox
+from homeproductions.mail.models import OutboxEmail
+from homeproductions.mail.services import process_due
+from orders import links, mails
+from orders.models import Order
+from orders.services import checkout, status
+from tests.factories import make_event, make_order, make_tier, make_user
+
+pytestmark = pytest.mark.django_db
+UNTIL = datetime(2026, 12, 1, 3, 5, tzinfo=UTC)
+QUEUES = {
+    "confirmation": (mails.queue_received, "pending"),
+    "refund": (mails.queue_refunded, "refunded"),
+    "hold_expired": (mails.queue_hold_expired, "cancelled"),
+    "ticket": (mails.queue_ticket, "paid"),
+}
+every_kind = pytest.mark.parametrize(("queue", "state"), QUEUES.values(), ids=QUEUES.keys())
+
+
+def place(**fields):
+    tier = make_tier(make_event(name="Noche Blanca", venue="Casa Comal"), name="VIP", **fields)
+    buyer = {"buyer_name": "Lucía Pérez", "buyer_email": "lucia@example.com"}
+    return checkout.place_order(event_id=tier.event_id, tier_id=tier.pk, quantity=2, **buyer)
+
+
+def kinds(**fields):
+    return list(OutboxEmail.objects.filter(**fields).order_by("created_at").values_list("email_type", flat=True))
+
+
+def texts_of(message):
+    return message.body, message.alternatives[0].content
+
+
+def test_placed_order_is_asked_to_pay():
+    order = place()
+
+    mail = OutboxEmail.objects.get()
+    assert (mail.order, mail.email_type, mail.recipient_email) == (order, "confirmation", "lucia@example.com")
+    assert mail.subject == "Your order for Noche Blanca: please pay"
+
+
+def test_free_order_is_not_asked_to_pay():
+    place(price=0)
+
+    assert kinds() == ["ticket"]
+
+
+def test_payment_takes_the_invitation_back_and_leaves_the_ticket():
+    order = place()
+
+    status.mark_paid(order.pk, actor=make_user())
+
+    assert (kinds(status="failed"), kinds(status="pending")) == (["confirmation"], ["ticket"])
+    assert OutboxEmail.objects.get(status="failed").error_message == "the order was paid"
+
+
+def test_cancelling_takes_the_invitation_back():
+    order = place()
+
+    status.cancel(order.pk)
+
+    assert (kinds(status="failed"), kinds(status="pending")) == (["confirmation"], [])
+
+
+def test_refund_takes_the_ticket_back_and_is_told():
+    order = place()
+    status.mark_paid(order.pk, actor=make_user())
+
+    status.refund(order.pk)
+
+    assert (kinds(status="failed"), kinds(status="pending")) == (["confirmation", "ticket"], ["refund"])
+    assert OutboxEmail.objects.get(status="pending").subject == "Refunded: Noche Blanca"
+
+
+def test_refunding_twice_tells_once():
+    order = make_order(status="paid")
+
+    status.refund(order.pk)
+    status.refund(order.pk)
+
+    assert kinds() == ["refund"]
+
+
+def test_closing_an_order_leaves_the_word_to_the_staff_alone():
+    order = make_order(status="paid")
+    outbox.queue("staff_alert", order=order, recipient="office@example.com", subject="Look")
+
+    status.refund(order.pk)
+
+    assert sorted(kinds(status="pending")) == ["refund", "staff_alert"]
+
+
+@pytest.mark.parametrize("queue", [mails.queue_refunded, mails.queue_hold_expired])
+def test_test_order_is_told_nothing(queue):
+    assert queue(make_order(is_test=True)) is None
+    assert kinds() == []
+
+
+@every_kind
+def test_each_mail_arrives_with_the_link(queue, state, mailoutbox):
+    order = make_order(make_tier(make_event(name="Noche Blanca", venue="Casa Comal")), state, quantity=2)
+    queue(order)
+
+    process_due()
+
+    [message] = mailoutbox
+    facts = ["Lucía Pérez", "Noche Blanca", "Casa Comal", order.order_number, links.order_url(order)]
+    for text in texts_of(message):
+        assert [fact for fact in facts if fact not in text] == []
+        assert "{" not in text.replace("{margin", "")
+    assert (message.to, OutboxEmail.objects.get().status) == (["lucia@example.com"], "sent")
+
+
+@every_kind
+@pytest.mark.parametrize("now", ["pending", "paid", "cancelled", "refunded"])
+def test_mail_whose_reason_is_gone_is_not_sent(queue, state, now, mailoutbox):
+    queue(make_order(status=now))
+
+    process_due()
+
+    assert (len(mailoutbox), OutboxEmail.objects.get().status) == ((1, "sent") if now == state else (0, "failed"))
+
+
+def test_mail_that_comes_too_late_to_pay_is_not_sent(mailoutbox):
+    mails.queue_received(make_order(hold_expires_at=timezone.now() - timedelta(seconds=1)))
+
+    process_due()
+
+    assert (mailoutbox, OutboxEmail.objects.get().error_message) == ([], "the time to pay is over")
+
+
+def test_order_is_told_until_when_to_pay(mailoutbox, settings):
+    with time_machine.travel(UNTIL - timedelta(hours=1)):
+        mails.queue_received(make_order(hold_expires_at=UNTIL))
+        process_due()
+
+    for text in texts_of(mailoutbox[0]):
+        plain = text.replace("<strong>", "").replace("</strong>", "")
+        assert "We hold your seats until 9:05 PM on Monday, November 30 (Guatemala time)." in plain
+        assert "25.50 USD" in plain
+
+
+def test_order_that_is_held_for_ever_names_no_end(mailoutbox):
+    mails.queue_received(make_order(hold_expires_at=None))
+
+    process_due()
+
+    assert not any("until" in text for text in texts_of(mailoutbox[0]))
+
+
+def test_invitation_is_rolled_back_with_its_order(monkeypatch):
+    def fail(order):
+        mails.outbox.queue_first("confirmation", order=order, recipient="a@b.co", subject="x")
+        raise RuntimeError("the process dies here")
+
+    monkeypatch.setattr(mails, "queue_received", fail)
+    with pytest.raises(RuntimeError):
+        place()
+
+    assert (Order.objects.count(), OutboxEmail.objects.count()) == (0, 0)

@@ -1,0 +1,204 @@
+"""Whatever happens in whatever order: every captured amount is ticketed, given back or waits for a person, and the
+counters agree with the journal. Hypothesis plays guests, providers, staff, clocks and crashes against the real rules.
+"""
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail as sent_mails
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from events.models import TicketTier
+from homeproductions.errors import Refused
+from homeproductions.mail.models import OutboxEmail
+from homeproductions.mail.services import claim, process_due
+from orders.bookkeeping import differences
+from orders.chores import apply_waiting_deliveries
+from orders.models import CheckIn, Order, Payment, WebhookDelivery
+from orders.services import checkin, checkout, holds, status
+from tests.factories import make_tier, make_user
+from tests.signing import PATH, new_secret, paid_body, signed_headers
+
+SECRET = new_secret()
+SEATS = 6
+
+
+class Season(RuleBasedStateMachine):
+    """One small tier, so that it sells out; nothing here looks inside the services, only at what they leave behind."""
+
+    orders = Bundle("orders")
+    deliveries = Bundle("deliveries")
+
+    def __init__(self):
+        super().__init__()
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+        self.tier = make_tier(quantity=SEATS)
+        self.staff = make_user("admin")
+        self.client = Client(raise_request_exception=True)
+
+    def teardown(self):
+        transaction.set_rollback(True)
+        self.transaction.__exit__(None, None, None)
+
+    # --- Guests ---
+
+    @rule(target=orders, quantity=st.integers(1, 4), guest=st.sampled_from(["ana", "bea"]))
+    def place(self, quantity, guest):
+        buyer = {"buyer_name": guest, "buyer_email": f"{guest}@example.com"}
+        return self.attempt(
+            checkout.place_order, event_id=self.tier.event_id, tier_id=self.tier.pk, quantity=quantity, **buyer
+        )
+
+    # --- The provider ---
+
+    @rule(target=deliveries, order=orders)
+    def pay(self, order):
+        return self.deliver(paid_body(order) if order else b"{}")
+
+    @rule(target=deliveries, order=orders, change=st.sampled_from([{"amount_in_cents": 1}, {"currency": "GTQ"}]))
+    def pay_wrongly(self, order, change):
+        return self.deliver(paid_body(order, **change) if order else b"{}")
+
+    @rule(order=orders)
+    def pay_for_an_unknown_order(self, order):
+        if order:
+            self.deliver(paid_body(order, metadata={"order_id": "HP000000-NOTHING0"}, customer_email="x@example.com"))
+
+    @rule(delivery=deliveries)
+    def deliver_again(self, delivery):
+        body, headers = delivery
+        assert self.client.post(PATH, body, content_type="application/json", headers=headers).status_code == 200
+
+    @rule(order=orders)
+    def store_and_die(self, order):
+        """The web process is killed between storing the delivery and applying it."""
+        if order:
+            WebhookDelivery.objects.create(
+                provider="webhook",
+                event_id=f"msg_{WebhookDelivery.objects.count()}",
+                body=paid_body(order),
+                received_at=timezone.now() - timedelta(minutes=2),
+            )
+
+    # --- The house ---
+
+    @rule(order=orders)
+    def cancel(self, order):
+        self.attempt(status.cancel, getattr(order, "pk", None), actor=self.staff)
+
+    @rule(order=orders, force=st.booleans())
+    def refund(self, order, force):
+        self.attempt(status.refund, getattr(order, "pk", None), actor=self.staff, force=force)
+
+    @rule(order=orders)
+    def mark_paid(self, order):
+        self.attempt(status.mark_paid, getattr(order, "pk", None), actor=self.staff)
+
+    @rule(order=orders)
+    def resend(self, order):
+        self.attempt(status.resend_ticket, getattr(order, "pk", None), actor=self.staff)
+
+    @rule(order=orders)
+    def scan(self, order):
+        if order:
+            before = Order.objects.get(pk=order.pk).status
+            if self.attempt(checkin.check_in, checkin.Scan(text=order.order_number, actor=self.staff)):
+                assert before == "paid"
+
+    @rule(minutes=st.sampled_from([1, 61]))
+    def expire(self, minutes):
+        holds.expire_due(timezone.now() + timedelta(minutes=minutes))
+
+    @rule()
+    def worker_round(self):
+        apply_waiting_deliveries()
+        process_due()
+
+    @rule()
+    def worker_dies_holding_mail(self):
+        claim(limit=1)
+        OutboxEmail.objects.filter(status="processing").update(lease_until=timezone.now())
+
+    # --- What must hold after every step ---
+
+    @invariant()
+    def books_agree(self):
+        assert differences() == []
+
+    @invariant()
+    def stock_is_in_bounds(self):
+        assert 0 <= TicketTier.objects.get(pk=self.tier.pk).sold <= SEATS
+
+    @invariant()
+    def every_charge_has_one_place(self):
+        for charge in Payment.objects.filter(kind="charge"):
+            ticketed = charge.order is not None and charge.order.status == "paid" and not charge.needs_review
+            returned = charge.order is not None and charge.order.status == "refunded" and not charge.needs_review
+            assert [ticketed, returned, charge.is_waiting].count(True) == 1
+
+    @invariant()
+    def ticket_mail_only_for_orders_that_were_paid(self):
+        tickets = OutboxEmail.objects.filter(email_type="ticket")
+        assert not tickets.filter(order__payment_confirmed_at=None).exists()
+        assert not tickets.filter(status__in=OutboxEmail.OPEN).exclude(order__status="paid").exists()
+
+    @invariant()
+    def nobody_is_let_in_twice(self):
+        assert CheckIn.objects.count() == CheckIn.objects.values("order").distinct().count()
+
+    # --- Helpers ---
+
+    def attempt(self, act, *args, **kwargs):
+        """What a service refuses leaves everything as it was; that is for the invariants to see."""
+        if args == (None,):
+            return None
+        try:
+            with transaction.atomic():
+                return act(*args, **kwargs)
+        except Refused:
+            return None
+
+    def deliver(self, body):
+        headers = signed_headers(SECRET, body)
+        response = self.client.post(PATH, body, content_type="application/json", headers=headers)
+        assert response.status_code == 200
+        return body, headers
+
+
+@pytest.mark.django_db
+def test_money_is_never_lost(settings_for_payments):
+    play(examples=40)
+
+
+@pytest.mark.django_db
+def test_control_seats_that_are_not_given_back_are_noticed(settings_for_payments, monkeypatch):
+    monkeypatch.setattr(status, "release", lambda *args: None)
+
+    with pytest.raises(AssertionError, match="sold is"):
+        play(examples=20, phases=(Phase.generate,))  # to find it is enough; making it small takes minutes
+
+
+def play(examples, phases=tuple(Phase)):
+    run_state_machine_as_test(
+        Season,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=20,
+            deadline=None,
+            phases=phases,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.fixture
+def settings_for_payments(settings):
+    settings.PAYMENT_WEBHOOK_SECRETS = [SECRET]
+    sent_mails.outbox.clear()
+    return settings
