@@ -21,7 +21,7 @@ BEGIN, END = RULE.format(" from here "), RULE.format(" to here ")
 ADDRESSES = {
     "/": "front page",
     "/api/docs": "the API, to read and to try",
-    "/admin/": "Django admin: users and settings so far",
+    "/admin/": "Django admin: payments that wait, users, settings",
     "/api/events": "what is on sale, as JSON",
     "/api/gallery": "albums with pictures",
     "/health": "whether this instance can sell",
