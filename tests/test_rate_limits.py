@@ -1,5 +1,6 @@
 """100 parallel bad sign-ins from one address, four gunicorn workers: how many passwords are checked?"""
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -59,6 +60,10 @@ def test_counters_of_each_worker_would_let_more_through():
 
     with web_server("tests.own_counters_wsgi", workers=workers, **LONG_WINDOW) as address:
         answers = bad_sign_ins(address)
+        # On a loaded machine the second worker may still be starting during the first rush.
+        while answers[401] <= LIMIT and answers.total() < 10 * TRIES:
+            time.sleep(1)
+            answers += bad_sign_ins(address)
 
     assert LIMIT < answers[401] == password_checks() <= workers * LIMIT
 
