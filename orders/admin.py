@@ -29,6 +29,14 @@ class AcceptForm(forms.Form):
     )
 
 
+class LateForm(AcceptForm):
+    order = forms.CharField(
+        max_length=100, required=False, label="Order number", help_text="Only when the payment names no order."
+    )
+
+    field_order = ("order", "accept_difference")
+
+
 class AssignForm(AcceptForm):
     order = forms.CharField(max_length=100, label="Order number")
     note = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
@@ -51,7 +59,8 @@ def assign(payment: Payment, data: dict[str, Any], actor: Any) -> str:
 
 
 def accept_late(payment: Payment, data: dict[str, Any], actor: Any) -> str:
-    order = review.accept_late(payment.pk, actor=actor, accept_difference=data["accept_difference"])
+    named = queries.find_by_number_or_id(data["order"]).pk if data["order"] else None
+    order = review.accept_late(payment.pk, actor=actor, order_id=named, accept_difference=data["accept_difference"])
     return f"Order {order.order_number} is paid; its ticket is on its way by e-mail."
 
 
@@ -90,9 +99,9 @@ STEPS = (
         "Accept as a new order",
         "A new order with the same content is made and paid with this money, if there are seats left. The guest gets "
         "the ticket by e-mail. The old order stays as it is.",
-        AcceptForm,
+        LateForm,
         accept_late,
-        lambda payment: payment.needs_review == Payment.Review.LATE,
+        is_charge,
     ),
     Step(
         "assign",

@@ -177,7 +177,7 @@ class PaymentKind(models.TextChoices):
 
 class PaymentReview(models.TextChoices):
     NONE = "", "nothing to look at"
-    LATE = "late_payment", "the order was already cancelled or refunded"
+    LATE = "late_payment", "the order was already cancelled or refunded, or its night is off"
     DOUBLE = "double_payment", "the order was already paid"
     AMOUNT = "amount_mismatch", "amount or currency differ from the order"
     UNKNOWN = "unknown_order", "no order matches"

@@ -80,6 +80,9 @@ class AssignBody(RequestBody):
 
 
 class AcceptLateBody(RequestBody):
+    orderId = OptionalText(
+        source="order_id", max_length=100, help_text="Number or id of the closed order, when the payment names none."
+    )
     acceptDifference = StrictBoolean(source="accept_difference", default=False)
 
 
@@ -179,7 +182,10 @@ class AcceptLate(APIView):
     def post(self, request: Request, reference: str) -> Response:
         body = AcceptLateBody.parse(request)
         payment = queries.find_payment(reference)
-        order = review.accept_late(payment.pk, actor=require_user(request), accept_difference=body["accept_difference"])
+        named = queries.find_by_number_or_id(body["order_id"]).pk if body.get("order_id") else None
+        order = review.accept_late(
+            payment.pk, actor=require_user(request), order_id=named, accept_difference=body["accept_difference"]
+        )
         return settled(payment, f"Order {order.order_number} is paid; its ticket is on its way by e-mail.")
 
 

@@ -17,7 +17,7 @@ import requests
 from homeproductions.addresses import is_web_address
 
 # Seconds until a connection must stand, and until each piece of the answer must come.
-TIMEOUT = (3, 10)
+TIMEOUT = (2, 4)
 REFERENCE_MAX_LENGTH = 255
 SAID_MAX_LENGTH = 200
 # A provider repeats its first answer to the same key, a failure too; after this many seconds a try is a new one.

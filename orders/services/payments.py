@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from events.models import Event
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
 from orders import alerts
@@ -146,14 +147,17 @@ def apply_notice(notice: Notice, *, provider: str, delivery: WebhookDelivery | N
     return Result(not reason, reason)
 
 
+NIGHTS_OFF = (Event.Status.CANCELLED, Event.Status.DELETED)
+
+
 def reason_for_review(order: Order | None, payment: Payment) -> str:
     """Why a person must look at this money, or an empty text when it simply pays the order."""
     if order is None:
         return Payment.Review.UNKNOWN
     if order.status == Order.Status.PAID:
         return Payment.Review.DOUBLE
-    if order.status != Order.Status.PENDING:
-        return Payment.Review.LATE
+    if order.status != Order.Status.PENDING or order.event.status in NIGHTS_OFF:
+        return Payment.Review.LATE  # no ticket is sold for a night that is off
     return Payment.Review.NONE if is_exact(order, payment) else Payment.Review.AMOUNT
 
 

@@ -19,7 +19,7 @@ from . import payments, refunds, status
 from .checkout import new_order_number
 from .settlement import mark_paid
 
-Kind, Outcome, Review = Payment.Kind, Payment.Outcome, Payment.Review
+Kind, Outcome = Payment.Kind, Payment.Outcome
 BY_HAND = ("admin", "admin_legacy")
 # What a new order has of its own; everything else the guest bought and said is the old one's.
 NOT_COPIED = {"id", "order_number", "created_at"}
@@ -38,7 +38,7 @@ def assign(
     payment = _lock_charge(payment_id)
     is_linked = _is_paid_by_hand(order)
     if not is_linked and order.status != Order.Status.PENDING:
-        raise OrderNotPending(f"This order is {order.status}; only one that waits for its money can get it.")
+        raise OrderNotPending(f"This order is {order.status}. Accept the payment late instead, as a new order.")
     _refuse_difference(order, payment, accept_difference)
     payment.order = order
     _finish(payment, Outcome.ASSIGNED, note, actor)
@@ -49,17 +49,24 @@ def assign(
 
 
 @transaction.atomic
-def accept_late(payment_id: UUID, *, actor: User, accept_difference: bool = False) -> Order:
+def accept_late(
+    payment_id: UUID, *, actor: User, order_id: UUID | None = None, accept_difference: bool = False
+) -> Order:
     """Sell what a cancelled or refunded order held once more, for the money that came too late: a new order with the
     same content, paid, its ticket mailed. The old order stays as it is.
+
+    `order_id` names the old order when the payment does not know it, or knows another.
 
     Raises PaymentNotFound, AlreadyReviewed, WrongKind, AmountDiffers, or why there is no seat any more (SoldOut,
     EventNotActive, SaleEnded).
     """
-    old = _lock_order_of(payment_id)
+    old = status.lock(order_id) if order_id else _lock_order_of(payment_id)
     payment = _lock_charge(payment_id)
-    if old is None or payment.order_id != old.pk or payment.needs_review != Review.LATE:
-        raise WrongKind("Only a payment that came too late for its order can be accepted as a new one.")
+    # What the order is now counts, not why the payment once began to wait.
+    if old is None or (order_id is None and payment.order_id != old.pk):
+        raise WrongKind("This payment knows no order; say which one it was for.")
+    if old.status not in (Order.Status.CANCELLED, Order.Status.REFUNDED):
+        raise WrongKind(f"Order {old.order_number} is {old.status}; assign the payment to it instead.")
     _refuse_difference(old, payment, accept_difference)
     if not old.is_test:
         reserve_paid(old.tier_id, old.quantity, now=timezone.now())

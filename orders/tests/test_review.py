@@ -10,6 +10,7 @@ from events.models import TicketTier
 from homeproductions.errors import Refused
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.registry import render
+from orders.bookkeeping import differences
 from orders.models import JournalEntry, Order, Payment
 from orders.services import payments, review, status
 from tests import provider_bodies as bodies
@@ -101,6 +102,52 @@ def test_late_payment_of_another_amount_needs_a_second_word(office):
 
     assert refusal(review.accept_late, payment.pk, actor=office) == "AMOUNT_DIFFERS"
     assert review.accept_late(payment.pk, actor=office, accept_difference=True).status == "paid"
+
+
+def test_late_payment_that_names_no_order_is_accepted_for_the_one_a_person_names(office):
+    order = make_order(status="cancelled", quantity=2)
+    payment = unknown(order)
+
+    assert refusal(review.accept_late, payment.pk, actor=office) == "WRONG_PAYMENT_KIND"
+    accepted = review.accept_late(payment.pk, actor=office, order_id=order.pk)
+
+    order.refresh_from_db()
+    payment.refresh_from_db()
+    assert (accepted.status, order.status, payment.order, payment.outcome) == (
+        "paid",
+        "cancelled",
+        accepted,
+        "accepted_late",
+    )
+    assert differences() == []
+
+
+def test_wrong_amount_is_accepted_also_after_its_order_was_closed(office):
+    order = make_order(quantity=2)
+    receive(bodies.recurrente(order, amount_in_cents=5000))
+    status.cancel(order.pk)
+    payment = Payment.objects.get()
+
+    assert payment.needs_review == "amount_mismatch"
+    assert review.accept_late(payment.pk, actor=office, accept_difference=True).status == "paid"
+
+
+@pytest.mark.parametrize("state", ["pending", "paid"])
+def test_payment_is_not_accepted_late_for_an_order_that_is_alive(office, state):
+    order = make_order(status=state)
+    payment = unknown(order)
+
+    assert refusal(review.accept_late, payment.pk, actor=office, order_id=order.pk) == "WRONG_PAYMENT_KIND"
+
+
+def test_payment_for_a_night_that_is_off_waits_and_mails_no_ticket(office):
+    order = make_order()
+    type(order.event).objects.update(status="cancelled")
+
+    receive(bodies.recurrente(order))
+
+    order.refresh_from_db()
+    assert (order.status, Payment.objects.get().needs_review, tickets()) == ("pending", "late_payment", 0)
 
 
 def test_late_payment_is_not_accepted_for_a_night_that_is_off(office):
