@@ -170,3 +170,14 @@ def test_loop_outlives_a_lost_database_connection(worker, tmp_path):
 
     wait_for_mails(tmp_path / "mails", 2)
     assert worker.poll() is None
+
+
+def test_database_that_is_away_is_one_sentence_for_cron(monkeypatch):
+    def away(keep_going):
+        raise OperationalError("couldn't get a connection")
+
+    monkeypatch.setattr(process_outbox, "process_due", away)
+    monkeypatch.setattr(process_outbox, "is_configured", lambda: True)
+
+    with pytest.raises(CommandError, match="The database is away"):
+        call_command("process_outbox")

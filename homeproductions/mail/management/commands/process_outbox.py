@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from homeproductions import chores
+from homeproductions.api import DATABASE_AWAY
 from homeproductions.mail.backends import is_configured
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.services import Tally, process_batch, process_due
@@ -40,7 +41,16 @@ class Command(BaseCommand):
             if loop:
                 run_forever(interval, keep_going)
             else:
-                self.run_once(keep_going)
+                self.run_once_or_say_why(keep_going)
+
+    def run_once_or_say_why(self, keep_going: Callable[[], bool]) -> None:
+        try:
+            self.run_once(keep_going)
+        except DATABASE_AWAY as error:
+            # Cron mails what it reads: one sentence instead of a traceback. Claimed mails come back with their lease.
+            raise CommandError(
+                f"The database is away ({type(error).__name__}); mail waits for the next run."
+            ) from error
 
     def run_once(self, keep_going: Callable[[], bool]) -> None:
         if is_configured():
