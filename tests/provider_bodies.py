@@ -7,8 +7,8 @@ import secrets
 import time
 from typing import Any
 
+from orders.journal import minor_units
 from orders.models import Order
-from orders.services.settlement import minor_units
 
 
 def recurrente(order: Order, event: str = "payment_intent.succeeded", **changes: Any) -> bytes:

@@ -13,9 +13,9 @@ from accounts.permissions import IsOffice
 from homeproductions.api import Money, OptionalText, Page, RequestBody, StrictBoolean, Text, Timestamp, flag, ok
 from homeproductions.openapi import SIGNED_IN, refusals
 from orders import alerts, queries
+from orders.journal import major_units
 from orders.models import Payment
 from orders.services import review
-from orders.services.settlement import major_units
 
 NOT_FOUND = "PAYMENT_NOT_FOUND"
 TAGS = ["admin: payments"]

@@ -10,7 +10,7 @@ import structlog
 from constance import config
 from django.core.cache import caches
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from audit.models import AuditLog
@@ -18,12 +18,13 @@ from audit.services import record
 from events.models import Event
 from homeproductions import chores
 from orders import mails
+from orders.journal import minor_units
 from orders.models import Order
+from orders.places import waiting_charges
 from orders.providers import Notice, Outcome
 
 from . import payments, status
 from .paying import ask_provider
-from .settlement import minor_units
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +100,9 @@ def _due(now: datetime) -> Iterator[Order]:
 
 
 def _is_due(now: datetime) -> Q:
-    return Q(status=Order.Status.PENDING, hold_expires_at__lte=now)
+    """Money that waits for a person keeps the seats: its guest has paid, though not what the order costs."""
+    waiting = waiting_charges().filter(order=OuterRef("pk"))
+    return Q(status=Order.Status.PENDING, hold_expires_at__lte=now) & ~Q(Exists(waiting))
 
 
 def _expire(order: Order, now: datetime, unanswered: Counter[str | None]) -> bool:

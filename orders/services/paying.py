@@ -13,9 +13,8 @@ from django.utils import timezone
 from events.models import Event
 from orders import links
 from orders.checkouts import Checkout, CheckoutFailed, State, Wish, recurrente, stripe
+from orders.journal import minor_units
 from orders.models import Order
-
-from .settlement import minor_units
 
 log = structlog.get_logger(__name__)
 
