@@ -100,9 +100,9 @@ def refunds_of_charges() -> Iterator[str]:
     for charge in charges.select_related("order").distinct().order_by("pk"):
         assert charge.order is not None
         currency = charge.currency or charge.order.currency
-        booked, told = journal.given_back(charge.order, currency), major_units(given_back(charge))
+        told, booked = major_units(given_back(charge)), journal.given_back(charge.order, currency)
         if booked != told:
-            yield f"order {charge.order}: {told} {currency} was given back at the provider, {booked} in the journal"
+            yield f"order {charge.order}: the provider gave back {told:.2f} {currency}, the journal has {booked:.2f}"
 
 
 def _real_orders() -> QuerySet[Order]:

@@ -1,6 +1,7 @@
 """Where captured money is. At any moment each charge has exactly one place; `doctor` names those that have none."""
 
 from enum import StrEnum
+from typing import Any
 
 from django.db.models import Case, CharField, Exists, Max, OuterRef, Q, QuerySet, Sum, Value, When
 
@@ -22,7 +23,7 @@ class Place(StrEnum):
     NOWHERE = "nowhere"
 
 
-def with_place(charges: QuerySet[Payment]) -> QuerySet[Payment]:
+def with_place(charges: QuerySet[Payment]) -> QuerySet[Any]:
     """The charges with their `place`, the only definition of it. `NOWHERE` must not happen."""
     failed = Payment.objects.filter(IS_WAITING, charge=OuterRef("pk"), needs_review=Review.REFUND_FAILED)
     return charges.annotate(

@@ -190,7 +190,8 @@ class AcceptLate(APIView):
 
 
 class MarkRefunded(APIView):
-    """Note that a payment was given back at the provider. No order changes."""
+    """Note that a payment was given back at the provider, that a dispute was lost, or that a refund which failed was
+    made in another way. The order that the money had paid is refunded."""
 
     permission_classes = (IsOffice,)
 

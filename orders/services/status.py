@@ -81,7 +81,7 @@ def refund_locked(
     _leave(order, Status.REFUNDED, "refunded_at", actor=actor, release_seats=not is_inside)
     for currency, rest in journal.balance(order).items():
         journal.refunded(order, rest, currency, payment)
-    settlement.finish_parts(order.payments.exclude(pk=payment.pk if payment else None))
+    settlement.finish_parts(order.payments.exclude(pk=payment.pk) if payment else order.payments.all())
     mails.queue_refunded(order)
 
 
