@@ -51,7 +51,7 @@ INSTALLED_APPS = [
     "accounts",
     "homeproductions.mail",
     "audit",
-    "django.contrib.admin",
+    "homeproductions.office.apps.OfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

@@ -2,19 +2,16 @@
 through `services.review`, like the API's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
 from django.utils import timezone
 
-from homeproductions.errors import Refused
+from homeproductions.office.screens import ReadOnly
+from homeproductions.office.steps import Step
 
 from . import alerts, queries
 from .models import Payment, WebhookDelivery
@@ -74,75 +71,76 @@ def ignore(payment: Payment, data: dict[str, Any], actor: Any) -> str:
     return "Off the list."
 
 
-@dataclass(frozen=True)
-class Step:
-    """One decision: its page, its form, and what it does."""
-
-    name: str
-    label: str
-    explanation: str
-    form: type[forms.Form]
-    act: Callable[[Payment, dict[str, Any], Any], str]
-    fits: Callable[[Payment], bool] = field(default=lambda payment: True)
-
-    def url(self, payment: Payment) -> str:
-        return reverse("admin:orders_payment_decide", args=[payment.pk, self.name])
-
-
-def is_charge(payment: Payment) -> bool:
-    return payment.kind == Payment.Kind.CHARGE
+def is_waiting_charge(payment: Payment) -> bool:
+    return payment.is_waiting and payment.kind == Payment.Kind.CHARGE
 
 
 def can_have_gone_back(payment: Payment) -> bool:
-    return payment.kind != Payment.Kind.REFUND or payment.needs_review == Payment.Review.REFUND_FAILED
+    is_refund = payment.kind == Payment.Kind.REFUND
+    return payment.is_waiting and (not is_refund or payment.needs_review == Payment.Review.REFUND_FAILED)
+
+
+def said(explanation: str) -> Callable[[Payment], list[str]]:
+    """What the payment is, then what the step does."""
+
+    def explain(payment: Payment) -> list[str]:
+        order = f", order {payment.order.order_number} ({payment.order.status})" if payment.order else ""
+        what = f"{payment.amount_text}, {payment.get_kind_display()} through {payment.provider}{order}"
+        return [f"{what}: {payment.get_needs_review_display()}.", explanation]
+
+    return explain
 
 
 STEPS = (
     Step(
         "accept-late",
         "Accept as a new order",
-        "A new order with the same content is made and paid with this money, if there are seats left. The guest gets "
-        "the ticket by e-mail. The old order stays as it is.",
-        LateForm,
+        "orders.change_payment",
         accept_late,
-        is_charge,
+        said(
+            "A new order with the same content is made and paid with this money, if there are seats left. The guest "
+            "gets the ticket by e-mail. The old order stays as it is."
+        ),
+        LateForm,
+        fits=is_waiting_charge,
     ),
     Step(
         "assign",
         "Assign to an order",
-        "The order is paid with this money and its guest gets the ticket by e-mail. It must be pending, or have been "
-        "marked paid by hand: then this is noted as its money and nothing is sent.",
-        AssignForm,
+        "orders.change_payment",
         assign,
-        is_charge,
+        said(
+            "The order is paid with this money and its guest gets the ticket by e-mail. It must be pending, or have "
+            "been marked paid by hand: then this is noted as its money and nothing is sent."
+        ),
+        AssignForm,
+        fits=is_waiting_charge,
     ),
     Step(
         "mark-refunded",
         "It was given back",
-        "For money that you have given back at the provider, or that a dispute took. No money moves by this. The order "
-        "that the money had paid is refunded: its ticket admits nobody any more.",
-        NoteForm,
+        "orders.change_payment",
         mark_refunded,
-        can_have_gone_back,
+        said(
+            "For money that you have given back at the provider, or that a dispute took. No money moves by this. The "
+            "order that the money had paid is refunded: its ticket admits nobody any more."
+        ),
+        NoteForm,
+        fits=can_have_gone_back,
     ),
-    Step("ignore", "Nothing to do", "Takes it off the list. The note is kept with it.", IgnoreForm, ignore),
+    Step(
+        "ignore",
+        "Nothing to do",
+        "orders.change_payment",
+        ignore,
+        said("Takes it off the list. The note is kept with it."),
+        IgnoreForm,
+        fits=lambda payment: payment.is_waiting,
+    ),
 )
 
 
 # --- Screens --------------------------------------------------------------------------------------------------
-
-
-class ReadOnly(admin.ModelAdmin):
-    """Rows that only providers and services write."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -160,6 +158,7 @@ class WaitingFilter(admin.SimpleListFilter):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnly):
+    steps = STEPS
     list_display = ("waits", "amount", "kind", "order_number", "why", "provider", "created_at", "outcome")
     list_display_links = ("waits", "amount")
     list_filter = (WaitingFilter, "needs_review", "kind", "provider", "outcome")
@@ -179,51 +178,6 @@ class PaymentAdmin(ReadOnly):
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ()
-
-    def get_urls(self) -> list[URLPattern]:
-        decide = self.admin_site.admin_view(self.decide)
-        return [
-            path("<uuid:payment_id>/decide/<slug:name>/", decide, name="orders_payment_decide"),
-            *super().get_urls(),
-        ]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        payment = self.get_object(request, object_id)
-        steps = steps_for(payment) if payment is not None else []
-        shown = [{"url": step.url(payment), "label": step.label} for step in steps if payment is not None]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "steps": shown})
-
-    def decide(self, request: HttpRequest, payment_id: Any, name: str) -> HttpResponse:
-        """The page of one decision: what it means, and the button that does it."""
-        payment = self.get_object(request, str(payment_id))
-        if payment is None or not self.has_view_permission(request, payment):
-            raise PermissionDenied
-        back = reverse("admin:orders_payment_change", args=[payment.pk])
-        step = next((step for step in steps_for(payment) if step.name == name), None)
-        if step is None:
-            messages.error(request, "This payment does not wait for that.")
-            return HttpResponseRedirect(back)
-        form = step.form(request.POST if request.method == "POST" else None)
-        refusal = ""
-        if request.method == "POST" and form.is_valid():
-            try:
-                messages.success(request, step.act(payment, form.cleaned_data, request.user))
-                return HttpResponseRedirect(back)
-            except Refused as error:
-                refusal = str(error)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": step.label,
-            "opts": self.opts,
-            "payment": payment,
-            "explanation": step.explanation,
-            "button": step.label,
-            "form": form,
-            "refusal": refusal,
-        }
-        return TemplateResponse(request, "admin/orders/payment/decide.html", context)
 
     @admin.display(boolean=True, description="Settled")
     def waits(self, payment: Payment) -> bool:
@@ -253,10 +207,6 @@ class PaymentAdmin(ReadOnly):
     def answer_by(self, payment: Payment) -> str:
         deadline = alerts.dispute_deadline(payment)
         return f"{timezone.localtime(deadline):%Y-%m-%d %H:%M}" if deadline else "-"
-
-
-def steps_for(payment: Payment) -> list[Step]:
-    return [step for step in STEPS if step.fits(payment)] if payment.is_waiting else []
 
 
 @admin.register(WebhookDelivery)

@@ -356,7 +356,7 @@ def test_admin_accepts_a_late_payment_in_one_action(client, office):
     client.force_login(office)
 
     assert payment.order.order_number in page(client, "/admin/orders/payment/?waiting=1")
-    decide = f"/admin/orders/payment/{payment.pk}/decide/accept-late/"
+    decide = f"/admin/orders/payment/{payment.pk}/do/accept-late/"
     assert decide in page(client, f"/admin/orders/payment/{payment.pk}/change/")
     assert "51.00 USD" in page(client, decide)
     assert Order.objects.count() == 1  # looking decides nothing
@@ -371,19 +371,19 @@ def test_admin_says_why_not(client, office):
     payment = unknown(make_order(), amount_in_cents=1)
     other = make_order()
     client.force_login(office)
-    decide = f"/admin/orders/payment/{payment.pk}/decide/assign/"
+    decide = f"/admin/orders/payment/{payment.pk}/do/assign/"
 
     answer = client.post(decide, {"order": other.order_number}).content.decode()
     assert "The payment is 0.01 USD" in answer
     assert "There is no order" in client.post(decide, {"order": "HP-NONE"}).content.decode()
-    client.post(f"/admin/orders/payment/{payment.pk}/decide/ignore/", {"note": "A test"})
+    client.post(f"/admin/orders/payment/{payment.pk}/do/ignore/", {"note": "A test"})
     payment.refresh_from_db()
     assert payment.outcome == "ignored"
 
 
 def test_admin_evidence_cannot_be_edited_and_is_for_the_office(client, office):
     payment = late()
-    paths = ["/admin/orders/payment/", f"/admin/orders/payment/{payment.pk}/decide/ignore/"]
+    paths = ["/admin/orders/payment/", f"/admin/orders/payment/{payment.pk}/do/ignore/"]
     client.force_login(make_user("staff"))
     assert [client.get(path).status_code for path in paths] == [403, 403]
     assert client.post(paths[1], {"note": "x"}).status_code == 403

@@ -1,0 +1,49 @@
+"""Base screens. Services write the history (audit), so Django's own log of changes, which would keep names and
+addresses for ever, is not written."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from .paging import CappedPaginator
+from .steps import StepPages
+
+
+class Screen(StepPages, admin.ModelAdmin):
+    """A list and a page per row. Rows are never deleted here; what ends, ends by a step."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    paginator = CappedPaginator
+    actions = None
+    save_on_top = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        return None
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What was done to the row, in the audit."""
+        return HttpResponseRedirect(f"{reverse('admin:audit_auditlog_changelist')}?entity_id__exact={object_id}")
+
+
+class ReadOnly(Screen):
+    """Rows that only providers, guests and services write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
