@@ -23,6 +23,7 @@ from homeproductions.mail.models import EmailKind, OutboxEmail
 from homeproductions.mail.registry import renders
 from orders import links
 from orders.models import Order
+from orders.places import waiting_charges
 from orders.services import tickets
 
 UNTOLD_LENGTH = timedelta(hours=6)
@@ -93,6 +94,7 @@ def render_ticket(email: OutboxEmail) -> EmailMultiAlternatives:
 def render_received(email: OutboxEmail) -> EmailMultiAlternatives:
     """How and until when to pay. Raises NotWanted unless the order still waits for its money."""
     order = _order_of(email, Order.Status.PENDING)
+    _refuse_while_money_waits(order)
     if order.hold_expires_at and order.hold_expires_at <= timezone.now():
         raise NotWanted("the time to pay is over")
     return _message("order_received", order)
@@ -106,8 +108,13 @@ def render_refunded(email: OutboxEmail) -> EmailMultiAlternatives:
 
 @renders(EmailKind.HOLD_EXPIRED)
 def render_hold_expired(email: OutboxEmail) -> EmailMultiAlternatives:
-    """Word that the seats were given back. Raises NotWanted unless the order was cancelled."""
-    return _message("hold_expired", _order_of(email, Order.Status.CANCELLED))
+    """Word that the seats were given back because nobody paid. Raises NotWanted unless the order was cancelled, and
+    when its money came after all."""
+    order = _order_of(email, Order.Status.CANCELLED)
+    _refuse_while_money_waits(order)
+    if order.successors.exists():
+        raise NotWanted("another order took its place")
+    return _message("hold_expired", order)
 
 
 def _order_of(email: OutboxEmail, status: str) -> Order:
@@ -116,6 +123,12 @@ def _order_of(email: OutboxEmail, status: str) -> Order:
     if order.status != status:
         raise NotWanted(f"the order is {order.status}, not {status}")
     return order
+
+
+def _refuse_while_money_waits(order: Order) -> None:
+    """Somebody who has paid must not read that they did not. Their page tells them, and what a person decides does."""
+    if waiting_charges().filter(order=order).exists():
+        raise NotWanted("a payment for the order waits for a person")
 
 
 def _message(template: str, order: Order) -> EmailMultiAlternatives:
