@@ -11,6 +11,7 @@ from typing import Any
 from constance import config
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, SafeMIMEMultipart
+from django.db.models import Sum
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from icalendar import Calendar
@@ -22,7 +23,7 @@ from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from homeproductions.mail.registry import renders
 from orders import links
-from orders.models import Order
+from orders.models import JournalEntry, Order
 from orders.places import waiting_charges
 from orders.services import tickets
 
@@ -103,7 +104,8 @@ def render_received(email: OutboxEmail) -> EmailMultiAlternatives:
 @renders(EmailKind.REFUND)
 def render_refunded(email: OutboxEmail) -> EmailMultiAlternatives:
     """Word of a refund. Raises NotWanted unless the order was refunded."""
-    return _message("order_refunded", _order_of(email, Order.Status.REFUNDED))
+    order = _order_of(email, Order.Status.REFUNDED)
+    return _message("order_refunded", order, money_back=_money_back(order))
 
 
 @renders(EmailKind.HOLD_EXPIRED)
@@ -131,9 +133,17 @@ def _refuse_while_money_waits(order: Order) -> None:
         raise NotWanted("a payment for the order waits for a person")
 
 
-def _message(template: str, order: Order) -> EmailMultiAlternatives:
+def _money_back(order: Order) -> str:
+    """What the guest got back, `51.00 USD`: not always the price, for other amounts and currencies are accepted too.
+    Empty when there was nothing to give back."""
+    refunds = JournalEntry.objects.filter(order=order, kind=JournalEntry.Kind.REFUND)
+    sums = refunds.order_by("currency").values_list("currency").annotate(Sum("amount"))
+    return " and ".join(f"{-amount} {currency}" for currency, amount in sums if amount)
+
+
+def _message(template: str, order: Order, **more: Any) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives()
-    _fill(message, template, order_context(order))
+    _fill(message, template, {**order_context(order), **more})
     return message
 
 

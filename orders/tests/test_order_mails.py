@@ -195,6 +195,26 @@ def test_cancelling_by_hand_while_money_waits_tells_the_guest_nothing(mailoutbox
     assert (mailoutbox, kinds(status="failed"), kinds(status="pending")) == ([], ["confirmation"], [])
 
 
+def test_refund_names_the_money_that_was_taken(mailoutbox):
+    order = make_order()
+    payment = charge(order, "amount_mismatch", amount_minor=20000, currency="GTQ")
+    review.assign(payment.pk, order.pk, actor=make_user("admin"), accept_difference=True)
+
+    status.refund(order.pk)
+    process_due()
+
+    for text in texts_of(mailoutbox[-1]):
+        assert ("You get 200.00 GTQ back" in text, "25.50 USD back" in text) == (True, False)
+
+
+def test_refund_of_a_free_order_promises_no_money(mailoutbox):
+    status.refund(place(price=0).pk)
+
+    process_due()
+
+    assert not any("back the way you" in text for text in texts_of(mailoutbox[-1]))
+
+
 def test_order_is_told_until_when_to_pay(mailoutbox, settings):
     with time_machine.travel(UNTIL - timedelta(hours=1)):
         mails.queue_received(make_order(hold_expires_at=UNTIL))
