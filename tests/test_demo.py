@@ -36,7 +36,8 @@ from tests.factories import make_user
 PASSWORDS = dict.fromkeys(environment.STAFF, "not-a-secret-1")
 # What the demo would otherwise take from the terminal that runs the tests.
 FOREIGN = re.compile(
-    r"DATABASE_|JWT_|SECRET_KEY|TICKET_KEY|EMAIL_|PAYMENT_|PUBLIC_URL|ALLOWED_HOSTS|MEDIA_|DJANGO_|HOME$"
+    r"DATABASE_|JWT_|SECRET_KEY|TICKET_KEY|EMAIL_|PAYMENT_|RECURRENTE_|STRIPE_|PUBLIC_URL|ALLOWED_HOSTS|MEDIA_|DJANGO_"
+    r"|HOME$"
 )
 
 
@@ -127,12 +128,20 @@ def test_pictures_follow_the_address_of_the_server(filled, settings):
 # --- The whole thing -------------------------------------------------------------------------------------------
 
 
+MANAGE = (sys.executable, str(CHECKOUT / "manage.py"))
+
+
+def surroundings(base: Path, **extra: str) -> dict[str, str]:
+    """The environment of a terminal, without what the terminal that runs the tests has set for this system."""
+    mine = {"HOMEPRODUCTIONS_DATA": str(base), "WEB_CONCURRENCY": "2", **extra}
+    return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)} | mine
+
+
 class Demo:
     """A running `manage.py demo` with a data folder and a port of its own."""
 
     def __init__(self, base: Path, *arguments: str, **extra: str) -> None:
-        mine = {"HOMEPRODUCTIONS_DATA": str(base), "WEB_CONCURRENCY": "2", **extra}
-        self.environment = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)} | mine
+        self.environment = surroundings(base, **extra)
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "demo", *arguments],
             cwd=CHECKOUT,
@@ -195,7 +204,7 @@ def test_demo_runs_as_printed_stops_cleanly_and_keeps_its_data(base):
     if not shutil.which("curl"):
         pytest.skip("the printed lines need curl")
     port = free_port()
-    demo = Demo(base, PORT=port)
+    demo = Demo(base, PORT=port, STRIPE_API_URL="http://127.0.0.1:9")
     printed = demo.read_until(END)
 
     pasted = demo.run("bash", input=printed.partition(BEGIN)[2].partition(END)[0])
@@ -204,6 +213,10 @@ def test_demo_runs_as_printed_stops_cleanly_and_keeps_its_data(base):
     *_, first, second = pasted.stdout.splitlines()
     assert re.search(r'"success":true.* -> HTTP 200$', first), pasted.stdout + pasted.stderr
     assert re.search(r'"ALREADY_CHECKED_IN".* -> HTTP 400$', second), pasted.stdout + pasted.stderr
+    books = demo.run(*MANAGE, "doctor")
+    assert (books.returncode, books.stdout) == (0, "Counters and journal agree.\n"), books.stderr
+    [folder] = base.glob("*/demo-*")
+    assert running.look(folder)["environment"]["STRIPE_API_URL"] == "http://127.0.0.1:9"
     assert get(port, "/media/demo/luna-de-atitlan.jpg")[:3] == b"\xff\xd8\xff"
     assert {path.stat().st_mode & 0o777 for path in base.rglob("*.json")} == {0o600}
     refused = Demo(base, PORT=free_port())
@@ -214,9 +227,9 @@ def test_demo_runs_as_printed_stops_cleanly_and_keeps_its_data(base):
     number = re.search(r"^Order (HP\S+)$", pasted.stdout, re.MULTILINE)[1]
     demo = Demo(base, PORT=free_port())
     assert "Filling" not in demo.read_until(END)
-    unknown = demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo_pay", "HP000000-UNKNOWN0")
+    unknown = demo.run(*MANAGE, "demo_pay", "HP000000-UNKNOWN0")
     assert (unknown.returncode, "no order" in unknown.stderr) == (1, True)
-    again = demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo_pay", number)
+    again = demo.run(*MANAGE, "demo_pay", number)
     assert (again.returncode, "double_payment" in again.stderr) == (1, True)
     assert demo.stop(signal.SIGTERM) == 0
 
@@ -231,12 +244,12 @@ def test_demo_stops_when_a_part_of_it_dies_and_can_be_cleared(base):
     demo = Demo(base, PORT=free_port())
     demo.read_until(END)
     [worker] = [p for p in psutil.Process(demo.process.pid).children() if "process_outbox" in command_line(p)]
-    assert demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo", "--reset").returncode == 1
+    assert demo.run(*MANAGE, "demo", "--reset").returncode == 1
     worker.kill()
 
     assert demo.process.wait(60) == 1
     assert "The worker process ended by itself" in demo.read_until("ended by itself")
-    cleared = demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo", "--reset")
+    cleared = demo.run(*MANAGE, "demo", "--reset")
     assert cleared.returncode == 0, cleared.stderr
     assert list(base.glob("*/demo-*")) == []
 
@@ -256,9 +269,30 @@ def test_demo_pay_asks_for_the_demo(base):
     demo = Demo(base, "--help")
     assert demo.process.wait(30) == 0
 
-    done = demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo_pay", "HP261123-AAAAAAAA")
+    done = demo.run(*MANAGE, "demo_pay", "HP261123-AAAAAAAA")
 
     assert (done.returncode, "make demo" in done.stderr) == (1, True)
+
+
+def test_command_joins_a_demo_only_where_nothing_else_is_named(base, monkeypatch):
+    monkeypatch.setenv("HOMEPRODUCTIONS_DATA", str(base))
+
+    def run(*command, **extra):
+        done = subprocess.run(
+            [*MANAGE, *command], check=False, env=surroundings(base, **extra), capture_output=True, text=True
+        )
+        return done.returncode, "On the running demo" in done.stderr, "`make demo`" in done.stderr
+
+    assert run("expire_orders") == (1, False, True)
+    assert list(base.iterdir()) == []
+    claim = running.claim(environment.demo_folder())
+    claim.note(environment={"PUBLIC_URL": "http://127.0.0.1:8080"})
+    assert run("expire_orders") == (1, True, False)
+    assert run("process_outbox") == (1, True, False)
+    assert run("process_outbox", "--loop") == (1, False, False)
+    assert run("migrate") == (1, False, False)
+    assert run("expire_orders", JWT_SECRET="of a server") == (1, False, False)
+    claim.release()
 
 
 def test_claim_is_held_by_one(tmp_path):
