@@ -25,8 +25,8 @@ def main() -> None:
 
 
 def join_running_demo() -> str:
-    """Use the environment of this checkout's running demo, but only where none of the required variables is set, so
-    never on a server, complete or not. Returns what to say if there is none."""
+    """Use the environment of this checkout's running demo, but only where none of the required variables is set: a
+    server's environment is never mixed with a demo's. Returns what to say if no demo runs."""
     from homeproductions.environment import REQUIRED
 
     if any(os.environ.get(name, "").strip() for name in REQUIRED):

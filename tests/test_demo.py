@@ -14,9 +14,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import psutil
 import pytest
+import requests
 from django.db import connection
 from django.db.models import Case, F, IntegerField, Q, Sum, Value, When
 
@@ -28,6 +30,7 @@ from homeproductions.embedded_postgres import CHECKOUT
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.management.demo import environment, running, season
 from homeproductions.management.demo.instructions import BEGIN, END
+from homeproductions.management.demo.read_ticket import read_ticket
 from newsletter.models import Subscriber
 from orders.bookkeeping import differences
 from orders.models import CheckIn, Order
@@ -119,7 +122,7 @@ def test_database_with_tables_of_something_else_is_refused(db):
 def test_pictures_follow_the_address_of_the_server(filled, settings):
     settings.PUBLIC_URL = "http://127.0.0.1:9999"
 
-    season.correct_picture_urls()
+    season.correct_urls()
 
     addresses = Event.objects.values_list("image_url", flat=True)
     assert {address.rpartition("/")[0] for address in addresses} == {"http://127.0.0.1:9999/media/demo"}
@@ -205,18 +208,23 @@ def test_demo_runs_as_printed_stops_cleanly_and_keeps_its_data(base):
         pytest.skip("the printed lines need curl")
     port = free_port()
     demo = Demo(base, PORT=port, STRIPE_API_URL="http://127.0.0.1:9")
-    printed = demo.read_until(END)
+    printed = demo.read_until("?waiting=1")
+    buying, paying_late = (block.partition(END)[0] for block in printed.split(BEGIN)[1:])
 
-    pasted = demo.run("bash", input=printed.partition(BEGIN)[2].partition(END)[0])
+    pasted = demo.run("bash", input=buying)
 
     assert pasted.returncode == 0, pasted.stderr
     *_, first, second = pasted.stdout.splitlines()
     assert re.search(r'"success":true.* -> HTTP 200$', first), pasted.stdout + pasted.stderr
     assert re.search(r'"ALREADY_CHECKED_IN".* -> HTTP 400$', second), pasted.stdout + pasted.stderr
-    books = demo.run(*MANAGE, "doctor")
-    assert (books.returncode, books.stdout) == (0, "Counters and journal agree.\n"), books.stderr
     [folder] = base.glob("*/demo-*")
     assert running.look(folder)["environment"]["STRIPE_API_URL"] == "http://127.0.0.1:9"
+    late = demo.run("bash", input=paying_late)
+    address, books = late.stdout.splitlines()
+    assert books == "Counters and journal agree.", late.stderr
+    number = accept_in_admin(address, password=re.search(r"\badmin@demo.example +(\S+)", printed)[1])
+    assert number in ticket_in(folder / "mails", number)
+    assert b"manage.py demo_pay" in get(port, "/media/demo/how-to-pay.html")
     assert get(port, "/media/demo/luna-de-atitlan.jpg")[:3] == b"\xff\xd8\xff"
     assert {path.stat().st_mode & 0o777 for path in base.rglob("*.json")} == {0o600}
     refused = Demo(base, PORT=free_port())
@@ -230,8 +238,39 @@ def test_demo_runs_as_printed_stops_cleanly_and_keeps_its_data(base):
     unknown = demo.run(*MANAGE, "demo_pay", "HP000000-UNKNOWN0")
     assert (unknown.returncode, "no order" in unknown.stderr) == (1, True)
     again = demo.run(*MANAGE, "demo_pay", number)
-    assert (again.returncode, "double_payment" in again.stderr) == (1, True)
+    assert (again.returncode, "double_payment" in again.stderr, "/admin/orders/payment/" in again.stdout) == (
+        0,
+        True,
+        True,
+    )
     assert demo.stop(signal.SIGTERM) == 0
+
+
+def accept_in_admin(address: str, *, password: str) -> str:
+    """What the printed words ask for, as a browser does it. Returns the number of the new order."""
+    browser = requests.Session()
+    browser.trust_env = False
+
+    def send(url, **fields):
+        token = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        return browser.post(url, data=fields | token, timeout=30)
+
+    sign_in = browser.get(address, timeout=30).url
+    page = send(sign_in, username="admin@demo.example", password=password)
+    [link] = re.findall(r'href="([^"]+)"[^>]*>Accept as a new order<', page.text)
+    page = send(urljoin(address, link))
+    return re.search(r"Order (HP\S+) is paid", page.text)[1]
+
+
+def ticket_in(folder: Path, number: str) -> str:
+    """What a scanner reads from the ticket of this order, once it is there."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for mail in folder.glob("*.eml"):
+            if number in mail.read_text():
+                return read_ticket(mail)
+        time.sleep(0.2)
+    raise AssertionError(f"no ticket for {number}")
 
 
 def get(port: str, path: str) -> bytes:
