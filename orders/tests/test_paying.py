@@ -15,7 +15,9 @@ from orders import checkouts, links
 from orders.models import Order
 from orders.services import paying
 from tests import payment_provider
+from tests import provider_bodies as bodies
 from tests.factories import make_event, make_order, make_tier
+from tests.provider_bodies import receive
 
 from .test_order_api import wish
 
@@ -381,6 +383,13 @@ def test_provider_that_fails_says_nothing(each, failure):
     vars(each).update(failure)
 
     assert paying.ask_provider(order).state == "unknown"
+
+
+def test_order_with_money_that_waits_for_a_person_gets_no_page(each):
+    order = make_order()
+    receive(bodies.recurrente(order, amount_in_cents=1))
+
+    assert (paying.start(order), each.asked) == (False, [])
 
 
 def test_page_that_the_provider_does_not_know_is_gone(each):
