@@ -4,21 +4,41 @@
 import os
 import sys
 
+# Where the environment names no database, these work on the demo that runs in another terminal.
+JOINS_A_DEMO = ("doctor", "expire_orders", "process_outbox")
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "homeproductions.settings")
+    hint = ""
     if sys.argv[1:2] in (["demo"], ["demo_pay"]):
         # The demo makes its own secrets and its own database, so they must exist before settings are read.
         from homeproductions.management.demo import environment
 
         environment.prepare(sys.argv[2:])
-    stop_if_environment_is_incomplete()
+    elif sys.argv[1:2] and sys.argv[1] in JOINS_A_DEMO and "--loop" not in sys.argv:
+        hint = join_running_demo()
+    stop_if_environment_is_incomplete(hint)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
 
 
-def stop_if_environment_is_incomplete() -> None:
+def join_running_demo() -> str:
+    """Use the environment of this checkout's running demo, but only where none of the required variables is set: a
+    server's environment is never mixed with a demo's. Returns what to say if no demo runs."""
+    from homeproductions.environment import REQUIRED
+
+    if any(os.environ.get(name, "").strip() for name in REQUIRED):
+        return ""
+    try:
+        from homeproductions.management.demo import environment
+    except ImportError:  # it needs packages that a server does not have
+        return ""
+    return "" if environment.join() else "\nOr start `make demo`: while it runs, this command works on it."
+
+
+def stop_if_environment_is_incomplete(hint: str) -> None:
     """Django hides this error behind another one for its own commands (`check`, `migrate`)."""
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
@@ -26,7 +46,7 @@ def stop_if_environment_is_incomplete() -> None:
     try:
         _ = settings.INSTALLED_APPS  # the first look reads the environment
     except ImproperlyConfigured as error:
-        sys.exit(str(error))
+        sys.exit(f"{error}{hint}")
 
 
 if __name__ == "__main__":

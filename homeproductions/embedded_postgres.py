@@ -250,7 +250,13 @@ def _start_throwaway() -> Cluster:
 
 def demo_folder() -> Path:
     """The folder of this user's demo of this checkout, made if need be."""
-    return _own_folder(_home() / f"demo-{hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:12]}")
+    _home()
+    return _own_folder(demo_path())
+
+
+def demo_path() -> Path:
+    """Where that folder is, or would be."""
+    return _home_path() / f"demo-{hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:12]}"
 
 
 def discard(folder: Path) -> None:
@@ -270,10 +276,15 @@ def _discard_unless_used(folder: Path) -> bool:
 
 
 def _home() -> Path:
+    path = _home_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _own_folder(path)
+
+
+def _home_path() -> Path:
     # Not the home folder: it may be missing, on a network, too long for a socket, or closed to `nobody`.
     base = Path(os.environ.get("HOMEPRODUCTIONS_DATA") or "/var/tmp").resolve()  # noqa: S108
-    base.mkdir(parents=True, exist_ok=True)
-    return _own_folder(base / f"homeproductions-{os.geteuid()}")
+    return base / f"homeproductions-{os.geteuid()}"
 
 
 def _own_folder(path: Path) -> Path:

@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 SECRET_MIN_LENGTH = 32
 WEBHOOK_SECRET_MIN_BYTES = 24
 SECRETS = ("JWT_SECRET", "JWT_REFRESH_SECRET")
+REQUIRED = ("DATABASE_URL", *SECRETS)
 DURATION = re.compile(r"(\d+)\s*([smhd])")
 RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*([smhd])")
 DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

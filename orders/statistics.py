@@ -98,8 +98,8 @@ def per_event() -> list[dict[str, Any]]:
 
 
 def mails_by_status() -> dict[str, int]:
-    """Sent, still on their way, and given up."""
-    real = OutboxEmail.objects.exclude(order__is_test=True)
+    """Sent, still on their way, and failed. What was closed because nobody wants it any more is none of these."""
+    real = OutboxEmail.objects.filter(closed_at=None).exclude(order__is_test=True)
     rows = dict(real.order_by().values_list("status").annotate(Count("pk")))
     waiting = sum(rows.get(status, 0) for status in OutboxEmail.OPEN)
     return {"sent": rows.get("sent", 0), "pending": waiting, "failed": rows.get("failed", 0)}

@@ -1,6 +1,7 @@
 """A stand-in for the payment providers on a local port. It speaks the parts of Recurrente's and Stripe's documented
 APIs that open a payment page and tell what became of it, and remembers what it was sent."""
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl
 PUBLIC_KEY, SECRET_KEY, STRIPE_KEY = "pk_only_for_tests", "sk_only_for_tests", "sk_test_only_for_tests"
 LONGEST_QUANTITY = 9
 CURRENCIES = {"GTQ", "USD"}
+DRIP_INTERVAL = 0.05
 
 
 @dataclass
@@ -26,8 +28,9 @@ class Asked:
 
 @dataclass
 class Provider:
-    """`refuse` is a status to answer with instead, `answer` replaces the body, `delay` is in seconds; `watch` is
-    called with each request. `states` holds what a checkout answers besides its id."""
+    """`refuse` is a status to answer with instead, `answer` replaces the body, `delay` is in seconds, `drip` says from
+    where on ("head" or "body") the answer comes in single bytes, without hurry; `watch` is called with each request.
+    `states` holds what a checkout answers besides its id."""
 
     address: str = ""
     asked: list[Asked] = field(default_factory=list)
@@ -35,6 +38,7 @@ class Provider:
     refuse: int | None = None
     answer: Any = None
     delay: float = 0
+    drip: str = ""
     watch: Callable[[Asked], None] = lambda asked: None
 
     def reply(self, asked: Asked) -> tuple[int, Any]:
@@ -83,6 +87,23 @@ class Provider:
         return 200, {"id": reference, **usual, **self.states[reference]}
 
 
+class Dripping(io.RawIOBase):
+    """Writes what comes from `part` on one byte at a time: the head comes in one piece, then the body."""
+
+    def __init__(self, file: Any, part: str) -> None:
+        self.file, self.part = file, part
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        is_quick = self.part == "body" and data.startswith(b"HTTP/")
+        for piece in [data] if is_quick else [bytes([byte]) for byte in data]:
+            self.file.write(piece)
+            time.sleep(0 if is_quick else DRIP_INTERVAL)
+        return len(data)
+
+
 @contextmanager
 def running() -> Iterator[Provider]:
     provider = Provider()
@@ -100,6 +121,8 @@ def running() -> Iterator[Provider]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, answer = provider.reply(Asked(self.command, self.path, headers, content))
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            if provider.drip:
+                self.wfile = Dripping(self.wfile, provider.drip)
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", f"{provider.address}/elsewhere")

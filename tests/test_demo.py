@@ -14,9 +14,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import psutil
 import pytest
+import requests
 from django.db import connection
 from django.db.models import Case, F, IntegerField, Q, Sum, Value, When
 
@@ -28,6 +30,7 @@ from homeproductions.embedded_postgres import CHECKOUT
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.management.demo import environment, running, season
 from homeproductions.management.demo.instructions import BEGIN, END
+from homeproductions.management.demo.read_ticket import read_ticket
 from newsletter.models import Subscriber
 from orders.bookkeeping import differences
 from orders.models import CheckIn, Order
@@ -36,7 +39,8 @@ from tests.factories import make_user
 PASSWORDS = dict.fromkeys(environment.STAFF, "not-a-secret-1")
 # What the demo would otherwise take from the terminal that runs the tests.
 FOREIGN = re.compile(
-    r"DATABASE_|JWT_|SECRET_KEY|TICKET_KEY|EMAIL_|PAYMENT_|PUBLIC_URL|ALLOWED_HOSTS|MEDIA_|DJANGO_|HOME$"
+    r"DATABASE_|JWT_|SECRET_KEY|TICKET_KEY|EMAIL_|PAYMENT_|RECURRENTE_|STRIPE_|PUBLIC_URL|ALLOWED_HOSTS|MEDIA_|DJANGO_"
+    r"|HOME$"
 )
 
 
@@ -118,7 +122,7 @@ def test_database_with_tables_of_something_else_is_refused(db):
 def test_pictures_follow_the_address_of_the_server(filled, settings):
     settings.PUBLIC_URL = "http://127.0.0.1:9999"
 
-    season.correct_picture_urls()
+    season.correct_urls()
 
     addresses = Event.objects.values_list("image_url", flat=True)
     assert {address.rpartition("/")[0] for address in addresses} == {"http://127.0.0.1:9999/media/demo"}
@@ -127,12 +131,20 @@ def test_pictures_follow_the_address_of_the_server(filled, settings):
 # --- The whole thing -------------------------------------------------------------------------------------------
 
 
+MANAGE = (sys.executable, str(CHECKOUT / "manage.py"))
+
+
+def surroundings(base: Path, **extra: str) -> dict[str, str]:
+    """The environment of a terminal, without what the terminal that runs the tests has set for this system."""
+    mine = {"HOMEPRODUCTIONS_DATA": str(base), "WEB_CONCURRENCY": "2", **extra}
+    return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)} | mine
+
+
 class Demo:
     """A running `manage.py demo` with a data folder and a port of its own."""
 
     def __init__(self, base: Path, *arguments: str, **extra: str) -> None:
-        mine = {"HOMEPRODUCTIONS_DATA": str(base), "WEB_CONCURRENCY": "2", **extra}
-        self.environment = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)} | mine
+        self.environment = surroundings(base, **extra)
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "demo", *arguments],
             cwd=CHECKOUT,
@@ -195,15 +207,24 @@ def test_demo_runs_as_printed_stops_cleanly_and_keeps_its_data(base):
     if not shutil.which("curl"):
         pytest.skip("the printed lines need curl")
     port = free_port()
-    demo = Demo(base, PORT=port)
-    printed = demo.read_until(END)
+    demo = Demo(base, PORT=port, STRIPE_API_URL="http://127.0.0.1:9")
+    printed = demo.read_until("?waiting=1")
+    buying, paying_late = (block.partition(END)[0] for block in printed.split(BEGIN)[1:])
 
-    pasted = demo.run("bash", input=printed.partition(BEGIN)[2].partition(END)[0])
+    pasted = demo.run("bash", input=buying)
 
     assert pasted.returncode == 0, pasted.stderr
     *_, first, second = pasted.stdout.splitlines()
     assert re.search(r'"success":true.* -> HTTP 200$', first), pasted.stdout + pasted.stderr
     assert re.search(r'"ALREADY_CHECKED_IN".* -> HTTP 400$', second), pasted.stdout + pasted.stderr
+    [folder] = base.glob("*/demo-*")
+    assert running.look(folder)["environment"]["STRIPE_API_URL"] == "http://127.0.0.1:9"
+    late = demo.run("bash", input=paying_late)
+    address, books = late.stdout.splitlines()
+    assert books == "Counters and journal agree.", late.stderr
+    number = accept_in_admin(address, password=re.search(r"\badmin@demo.example +(\S+)", printed)[1])
+    assert number in ticket_in(folder / "mails", number)
+    assert b"manage.py demo_pay" in get(port, "/media/demo/how-to-pay.html")
     assert get(port, "/media/demo/luna-de-atitlan.jpg")[:3] == b"\xff\xd8\xff"
     assert {path.stat().st_mode & 0o777 for path in base.rglob("*.json")} == {0o600}
     refused = Demo(base, PORT=free_port())
@@ -214,11 +235,42 @@ def test_demo_runs_as_printed_stops_cleanly_and_keeps_its_data(base):
     number = re.search(r"^Order (HP\S+)$", pasted.stdout, re.MULTILINE)[1]
     demo = Demo(base, PORT=free_port())
     assert "Filling" not in demo.read_until(END)
-    unknown = demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo_pay", "HP000000-UNKNOWN0")
+    unknown = demo.run(*MANAGE, "demo_pay", "HP000000-UNKNOWN0")
     assert (unknown.returncode, "no order" in unknown.stderr) == (1, True)
-    again = demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo_pay", number)
-    assert (again.returncode, "double_payment" in again.stderr) == (1, True)
+    again = demo.run(*MANAGE, "demo_pay", number)
+    assert (again.returncode, "double_payment" in again.stderr, "/admin/orders/payment/" in again.stdout) == (
+        0,
+        True,
+        True,
+    )
     assert demo.stop(signal.SIGTERM) == 0
+
+
+def accept_in_admin(address: str, *, password: str) -> str:
+    """What the printed words ask for, as a browser does it. Returns the number of the new order."""
+    browser = requests.Session()
+    browser.trust_env = False
+
+    def send(url, **fields):
+        token = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        return browser.post(url, data=fields | token, timeout=30)
+
+    sign_in = browser.get(address, timeout=30).url
+    page = send(sign_in, username="admin@demo.example", password=password)
+    [link] = re.findall(r'href="([^"]+)"[^>]*>Accept as a new order<', page.text)
+    page = send(urljoin(address, link))
+    return re.search(r"Order (HP\S+) is paid", page.text)[1]
+
+
+def ticket_in(folder: Path, number: str) -> str:
+    """What a scanner reads from the ticket of this order, once it is there."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for mail in folder.glob("*.eml"):
+            if number in mail.read_text():
+                return read_ticket(mail)
+        time.sleep(0.2)
+    raise AssertionError(f"no ticket for {number}")
 
 
 def get(port: str, path: str) -> bytes:
@@ -231,12 +283,12 @@ def test_demo_stops_when_a_part_of_it_dies_and_can_be_cleared(base):
     demo = Demo(base, PORT=free_port())
     demo.read_until(END)
     [worker] = [p for p in psutil.Process(demo.process.pid).children() if "process_outbox" in command_line(p)]
-    assert demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo", "--reset").returncode == 1
+    assert demo.run(*MANAGE, "demo", "--reset").returncode == 1
     worker.kill()
 
     assert demo.process.wait(60) == 1
     assert "The worker process ended by itself" in demo.read_until("ended by itself")
-    cleared = demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo", "--reset")
+    cleared = demo.run(*MANAGE, "demo", "--reset")
     assert cleared.returncode == 0, cleared.stderr
     assert list(base.glob("*/demo-*")) == []
 
@@ -256,9 +308,30 @@ def test_demo_pay_asks_for_the_demo(base):
     demo = Demo(base, "--help")
     assert demo.process.wait(30) == 0
 
-    done = demo.run(sys.executable, str(CHECKOUT / "manage.py"), "demo_pay", "HP261123-AAAAAAAA")
+    done = demo.run(*MANAGE, "demo_pay", "HP261123-AAAAAAAA")
 
     assert (done.returncode, "make demo" in done.stderr) == (1, True)
+
+
+def test_command_joins_a_demo_only_where_nothing_else_is_named(base, monkeypatch):
+    monkeypatch.setenv("HOMEPRODUCTIONS_DATA", str(base))
+
+    def run(*command, **extra):
+        done = subprocess.run(
+            [*MANAGE, *command], check=False, env=surroundings(base, **extra), capture_output=True, text=True
+        )
+        return done.returncode, "On the running demo" in done.stderr, "`make demo`" in done.stderr
+
+    assert run("expire_orders") == (1, False, True)
+    assert list(base.iterdir()) == []
+    claim = running.claim(environment.demo_folder())
+    claim.note(environment={"PUBLIC_URL": "http://127.0.0.1:8080"})
+    assert run("expire_orders") == (1, True, False)
+    assert run("process_outbox") == (1, True, False)
+    assert run("process_outbox", "--loop") == (1, False, False)
+    assert run("migrate") == (1, False, False)
+    assert run("expire_orders", JWT_SECRET="of a server") == (1, False, False)
+    claim.release()
 
 
 def test_claim_is_held_by_one(tmp_path):

@@ -19,7 +19,8 @@ LONGEST_EXPLANATION = 1000
 
 
 class NotWanted(Exception):
-    """Raised by a renderer: the mail's reason is gone (say, the order was refunded). Final; the text says why."""
+    """Raised by a renderer: the mail's reason is gone (say, the order was refunded). Final, and no failure: the
+    outbox closes it. The text says why."""
 
 
 class Unsendable(Exception):
@@ -33,7 +34,7 @@ class ServerAway(Exception):
 def is_final(error: Exception) -> bool:
     """True when the same mail would be refused again, however often it is tried."""
     match error:
-        case NotWanted() | Unsendable() | BadHeaderError() | AnymailInvalidAddress() | AnymailRecipientsRefused():
+        case Unsendable() | BadHeaderError() | AnymailInvalidAddress() | AnymailRecipientsRefused():
             return True
         case SMTPRecipientsRefused():
             return all(_refuses_the_mail(code) for code, _ in error.recipients.values())

@@ -44,6 +44,9 @@ class OutboxEmail(UUIDModel):
     last_attempt_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(null=True, blank=True)
+    # When it was given up because nobody wants it any more. It then says `failed` as well, for want of a fifth word
+    # on the wire, but nothing went wrong and it counts as no failure.
+    closed_at = models.DateTimeField(null=True, blank=True)
     # What the renderer needs besides the order: ids and choices, no codes and no tokens.
     context = models.JSONField(default=dict, blank=True)
     created_at = created_at()
@@ -55,6 +58,9 @@ class OutboxEmail(UUIDModel):
             one_of("status", EmailStatus, name="email_status_known"),
             models.CheckConstraint(
                 name="email_attempts_bounded", condition=Q(attempts__gte=0, attempts__lte=MAX_ATTEMPTS)
+            ),
+            models.CheckConstraint(
+                name="email_closed_only_as_failed", condition=Q(closed_at=None) | Q(status=EmailStatus.FAILED)
             ),
             models.UniqueConstraint(
                 fields=["order", "email_type"],

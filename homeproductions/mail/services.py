@@ -21,7 +21,7 @@ from django.db import models, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from .errors import ServerAway, Unsendable, in_words, is_final
+from .errors import NotWanted, ServerAway, Unsendable, in_words, is_final
 from .models import MAX_ATTEMPTS, OutboxEmail
 from .registry import render
 
@@ -34,6 +34,7 @@ BATCH_SIZE = 10
 LEASE = timedelta(seconds=120)
 RETRY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 10, 60, 360)]
 GAVE_UP = f"gave up after {MAX_ATTEMPTS} attempts"
+CLOSED = "closed"  # what became of a mail whose reason was gone when its turn came
 
 # One statement, so that the row locks last exactly as long as they are needed. MATERIALIZED keeps the planner from
 # running the inner query again and claiming more than the limit.
@@ -134,7 +135,7 @@ def close_open(order: models.Model, *, kinds: Iterable[str] | None = None, reaso
     emails = OutboxEmail.objects.filter(order_id=order.pk, status__in=OutboxEmail.OPEN)
     if kinds is not None:
         emails = emails.filter(email_type__in=list(kinds))
-    return emails.update(status=Status.FAILED, lease_until=None, error_message=reason)
+    return emails.update(status=Status.FAILED, closed_at=timezone.now(), lease_until=None, error_message=reason)
 
 
 def one_line(text: str) -> str:
@@ -184,19 +185,22 @@ class Tally:
     sent: int = 0
     retried: int = 0
     failed: int = 0
+    closed: int = 0
     more: bool = False  # there may be more that is due now
 
-    def count(self, status: str | None) -> None:
-        """Add one mail by its new status; None is a mail that somebody else now decides about."""
-        self.sent += status == Status.SENT
-        self.retried += status == Status.PENDING
-        self.failed += status == Status.FAILED
+    def count(self, outcome: str | None) -> None:
+        """Add one mail by what `deliver` says of it; None is a mail that somebody else now decides about."""
+        self.sent += outcome == Status.SENT
+        self.retried += outcome == Status.PENDING
+        self.failed += outcome == Status.FAILED
+        self.closed += outcome == CLOSED
 
     def __bool__(self) -> bool:
-        return bool(self.sent or self.retried or self.failed)
+        return bool(self.sent or self.retried or self.failed or self.closed)
 
     def __str__(self) -> str:
-        return f"sent {self.sent}, to be retried {self.retried}, failed {self.failed}"
+        closed = f", no longer wanted {self.closed}" if self.closed else ""
+        return f"sent {self.sent}, to be retried {self.retried}, failed {self.failed}{closed}"
 
 
 def process_due(keep_going: Callable[[], bool] = lambda: True) -> Tally:
@@ -207,6 +211,7 @@ def process_due(keep_going: Callable[[], bool] = lambda: True) -> Tally:
         total.sent += batch.sent
         total.retried += batch.retried
         total.failed += batch.failed
+        total.closed += batch.closed
         total.more = batch.more
     return total
 
@@ -230,12 +235,15 @@ def process_batch(keep_going: Callable[[], bool] = lambda: True) -> Tally:
 
 
 def deliver(email: OutboxEmail, line: "Line") -> str | None:
-    """Render and send one claimed mail, outside any transaction. Returns its new status, None if it was taken away.
+    """Render and send one claimed mail, outside any transaction. Returns its new status, CLOSED if nobody wants it any
+    more, None if it was taken away.
 
     Whatever goes wrong with the mail is written to its row, never raised.
     """
     try:
         line.send(compose(email))
+    except NotWanted as error:
+        return _write_closed(email, error)
     except Exception as error:
         return _write_failure(email, error)
     logger.info("mail sent", outbox_id=str(email.pk), kind=email.email_type, attempt=email.attempts)
@@ -262,6 +270,12 @@ def _checked(recipient: str) -> str:
     except ValidationError as error:
         raise Unsendable("this is not an e-mail address") from error
     return recipient
+
+
+def _write_closed(email: OutboxEmail, reason: NotWanted) -> str | None:
+    logger.info("mail not wanted any more", outbox_id=str(email.pk), kind=email.email_type)
+    written = _write(email, status=Status.FAILED, closed_at=timezone.now(), error_message=in_words(reason))
+    return CLOSED if written else None
 
 
 def _write_failure(email: OutboxEmail, error: Exception) -> str | None:

@@ -44,7 +44,7 @@ class EventStatistics(serializers.Serializer[Any]):
 class MailCounts(serializers.Serializer[Any]):
     sent = serializers.IntegerField()
     pending = serializers.IntegerField()
-    failed = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text="Without those that nobody wanted any more.")
 
 
 class RecentOrder(serializers.Serializer[Any]):

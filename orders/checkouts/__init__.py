@@ -7,17 +7,26 @@ raise CheckoutFailed.
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from threading import Thread
+from typing import Any, Literal, TypeVar
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from homeproductions.addresses import is_web_address
 
-# Seconds until a connection must stand, and until each piece of the answer must come.
+T = TypeVar("T")
+
+# Seconds until a connection must stand, until each piece of the answer must come, and until we have all of it.
 TIMEOUT = (2, 4)
+PATIENCE = 6
+# Answers are a few thousand bytes.
+ANSWER_MAX_BYTES = 256 * 1024
+PIECE = 16 * 1024
 REFERENCE_MAX_LENGTH = 255
 SAID_MAX_LENGTH = 200
 # A provider repeats its first answer to the same key, a failure too; after this many seconds a try is a new one.
@@ -82,26 +91,61 @@ class CheckoutFailed(Exception):
 
 
 def call(method: str, url: str, *, headers: Mapping[str, str], **content: Any) -> dict[str, Any]:
-    """The provider's answer, a JSON object. Raises CheckoutFailed."""
-
-    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(headers)
-        return request
-
+    """The provider's answer, a JSON object, within PATIENCE seconds. Raises CheckoutFailed."""
     try:
-        # As `auth`, so that a .netrc on the machine cannot take the place of our key.
-        response = requests.request(method, url, auth=sign, timeout=TIMEOUT, allow_redirects=False, **content)
-    except requests.RequestException as error:
+        status, body = within(PATIENCE, lambda: _exchange(method, url, headers, content))
+    except TimeoutError as error:
+        raise CheckoutFailed("no answer in time") from error
+    except (requests.RequestException, HTTPError) as error:
         raise CheckoutFailed(f"no answer: {type(error).__name__}") from error
-    if response.status_code not in (200, 201):
-        raise CheckoutFailed(f"refused: {response.text[:SAID_MAX_LENGTH]}", status=response.status_code)
+    if status not in (200, 201):
+        raise CheckoutFailed(f"refused: {body.decode(errors='replace')[:SAID_MAX_LENGTH]}", status=status)
     try:
-        answer = response.json()
+        answer = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise CheckoutFailed("the answer is not JSON") from error
     if not isinstance(answer, dict):
         raise CheckoutFailed("the answer is not an object")
     return answer
+
+
+def within(seconds: float, ask: Callable[[], T]) -> T:
+    """What `ask` returns or raises, or TimeoutError; then its thread is left to itself.
+
+    The timeouts of a connection begin anew with each byte, so a provider that drips them would keep us for ever, and
+    looking up its name has none at all.
+    """
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return answer.result(seconds)
+
+
+def _exchange(method: str, url: str, headers: Mapping[str, str], content: Mapping[str, Any]) -> tuple[int, bytes]:
+    """Status and body of the answer; of an endless one the beginning."""
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(headers)
+        return request
+
+    # As `auth`, so that a .netrc on the machine cannot take the place of our key.
+    options: dict[str, Any] = {"auth": sign, "allow_redirects": False, "stream": True, **content}
+    ends = time.monotonic() + PATIENCE
+    body = b""
+    with requests.request(method, url, timeout=TIMEOUT, **options) as response:
+        # No longer than somebody waits, so that a thread that was left to itself ends as well.
+        while len(body) < ANSWER_MAX_BYTES and time.monotonic() < ends:
+            piece = response.raw.read1(PIECE, decode_content=True)
+            if not piece:
+                break
+            body += piece
+    return response.status_code, body
 
 
 def checkout_in(answer: Mapping[str, Any], *, url_key: str) -> Checkout:

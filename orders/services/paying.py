@@ -15,6 +15,7 @@ from orders import links
 from orders.checkouts import Checkout, CheckoutFailed, Standing, Wish, recurrente, stripe
 from orders.journal import minor_units
 from orders.models import Order
+from orders.places import waiting_charges
 
 log = structlog.get_logger(__name__)
 
@@ -43,12 +44,13 @@ def can_be_paid(order: Order) -> bool:
 
 def start(order: Order) -> bool:
     """Give the order a payment page of its own unless it has one that still works. False: it has none now, because
-    no provider is set up, the order cannot be paid, or the provider failed (logged). Never raises for that.
+    no provider is set up, the order cannot be paid, money for it waits for a person, or the provider failed (logged).
+    Never raises for that.
 
     Two at once may open two pages; one is kept and nobody ever sees the other.
     """
     provider = _provider()
-    if provider is None or not can_be_paid(order):
+    if provider is None or not can_be_paid(order) or waiting_charges().filter(order=order).exists():
         return False
     if order.checkout_url and ask_provider(order).state != "gone":
         return True

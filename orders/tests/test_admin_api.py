@@ -8,6 +8,7 @@ from django.utils import timezone
 from audit.models import AuditLog
 from events.models import Event, TicketTier
 from homeproductions.mail.models import OutboxEmail
+from homeproductions.mail.services import close_open
 from orders import codes
 from orders.mails import queue_ticket
 from orders.models import CheckIn, Order
@@ -518,6 +519,16 @@ def test_nested_statistics_are_both_old_builds(office):
     assert (stats["referrals"], stats["emails"]) == ({"instagram": 4}, {"sent": 0, "pending": 0, "failed": 0})
     assert len(stats["recentOrders"]) == 10
     assert set(stats["recentOrders"][0]) == {"orderNumber", "buyerName", "total", "status", "event", "createdAt"}
+
+
+def test_mail_that_nobody_wants_any_more_counts_nowhere(office):
+    order = make_order(status="paid")
+    for kind, status in [("ticket", "pending"), ("reminder", "sent"), ("refund", "failed")]:
+        OutboxEmail.objects.create(order=order, email_type=kind, status=status)
+
+    close_open(order, reason="the order was refunded")
+
+    assert office("get", "/api/admin/stats").json()["stats"]["emails"] == {"sent": 1, "pending": 0, "failed": 1}
 
 
 def test_orders_without_a_source_count_as_direct(office):

@@ -1,10 +1,10 @@
 """Payment pages of an order's own, at a stand-in that speaks the providers' APIs. Nothing here uses the network."""
 
 import json
+import threading
 import time
 from datetime import timedelta
 from decimal import Decimal
-from threading import Barrier, Thread
 
 import pytest
 from django.db import connection
@@ -15,7 +15,9 @@ from orders import checkouts, links
 from orders.models import Order
 from orders.services import paying
 from tests import payment_provider
+from tests import provider_bodies as bodies
 from tests.factories import make_event, make_order, make_tier
+from tests.provider_bodies import receive
 
 from .test_order_api import wish
 
@@ -149,6 +151,9 @@ FAILURES = {
     "moved": {"refuse": 302},
     "not JSON": {"answer": b"<html>Down for maintenance</html>"},
     "deep": {"answer": b"[" * 100_000},
+    "endless": {
+        "answer": b" " * 2 * checkouts.ANSWER_MAX_BYTES + b'{"id": "ch_1", "checkout_url": "https://x.example"}'
+    },
     "a list": {"answer": []},
     "empty": {"answer": {}},
     "no address": {"answer": {"id": "ch_1"}},
@@ -181,6 +186,30 @@ def test_slow_provider_is_left_waiting(api, each, monkeypatch):
 
     assert (answer.status_code, stored(Order.objects.get())) == (201, NOTHING)
     assert time.monotonic() - started < 0.9
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_provider_that_drips_its_answer_is_left_waiting(each, monkeypatch, part):
+    monkeypatch.setattr(checkouts, "PATIENCE", 0.4)
+    each.drip = part
+    order = make_order()
+
+    started = time.monotonic()
+    assert not paying.start(order)
+
+    assert (time.monotonic() - started < 1, stored(order)) == (True, NOTHING)
+
+
+def test_thread_that_was_left_to_a_dripping_provider_ends(each, monkeypatch):
+    monkeypatch.setattr(checkouts, "PATIENCE", 0.4)
+    each.drip, before = "body", threading.enumerate()
+
+    with pytest.raises(checkouts.CheckoutFailed, match="no answer in time"):
+        checkouts.call("GET", f"{each.address}/recurrente/checkouts/ch_1", headers={})
+
+    for thread in set(threading.enumerate()) - set(before):
+        thread.join(5)
+    assert set(threading.enumerate()) <= set(before)
 
 
 def test_provider_that_is_away_is_not_asked_for_each_order(each, monkeypatch):
@@ -268,7 +297,7 @@ def test_order_that_was_closed_meanwhile_gets_no_page(each):
 def test_of_two_at_once_one_page_is_kept_and_both_use_it(provider, use, name):
     use(name)
     order = make_order()
-    both_asked = Barrier(2)
+    both_asked = threading.Barrier(2)
     provider.watch = lambda asked: both_asked.wait(10)
     seen = []
 
@@ -278,7 +307,7 @@ def test_of_two_at_once_one_page_is_kept_and_both_use_it(provider, use, name):
         seen.append(mine.checkout_reference)
         connection.close()
 
-    threads = [Thread(target=try_it) for _ in range(2)]
+    threads = [threading.Thread(target=try_it) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -298,14 +327,14 @@ def test_provider_is_asked_after_the_commit_and_without_a_connection(api, provid
 
     provider.watch = look
     was_open = []
-    original = checkouts.requests.request
+    original = checkouts.within
 
-    def spy(*args, **kwargs):
+    def spy(*args):
         was_open.append((connection.in_atomic_block, connection.connection is not None))
-        return original(*args, **kwargs)
+        return original(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkouts.requests, "request", spy)
+        patch.setattr(checkouts, "within", spy)
         answer = api.post("/api/orders", wish(make_tier())).json()
 
     assert (found, was_open) == ([answer["order"]["orderNumber"]], [(False, False)])
@@ -354,6 +383,13 @@ def test_provider_that_fails_says_nothing(each, failure):
     vars(each).update(failure)
 
     assert paying.ask_provider(order).state == "unknown"
+
+
+def test_order_with_money_that_waits_for_a_person_gets_no_page(each):
+    order = make_order()
+    receive(bodies.recurrente(order, amount_in_cents=1))
+
+    assert (paying.start(order), each.asked) == (False, [])
 
 
 def test_page_that_the_provider_does_not_know_is_gone(each):

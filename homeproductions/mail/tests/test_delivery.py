@@ -167,7 +167,8 @@ def test_mail_closed_while_it_is_sent_stays_closed(monkeypatch, mailoutbox):
     use_renderer(monkeypatch, refund_meanwhile)
 
     assert str(process_due()) == "sent 0, to be retried 0, failed 0"
-    assert OutboxEmail.objects.get().error_message == "the order was refunded"
+    stored = OutboxEmail.objects.get()
+    assert (stored.error_message, stored.closed_at is not None) == ("the order was refunded", True)
 
 
 def test_mail_closed_while_the_one_before_it_was_sent_does_not_leave(make_note, mailoutbox, monkeypatch):
@@ -207,7 +208,7 @@ def test_fifth_failure_is_the_last(make_note, monkeypatch):
     process_due()
 
     stored = OutboxEmail.objects.get()
-    assert (stored.status, stored.attempts) == ("failed", 5)
+    assert (stored.status, stored.attempts, stored.closed_at) == ("failed", 5, None)
     assert stored.error_message == "gave up after 5 attempts: ZeroDivisionError: division by zero"
 
 
@@ -218,17 +219,18 @@ def test_one_mail_that_cannot_be_rendered_holds_up_no_other(make_note, mailoutbo
     assert str(process_due()) == "sent 1, to be retried 1, failed 0"
 
 
-def test_mail_whose_reason_is_gone_fails_with_that_reason(make_note, monkeypatch):
+def test_mail_whose_reason_is_gone_is_closed_and_no_failure(make_note, monkeypatch, caplog):
     def render(email):
         raise NotWanted("the order is refunded, not paid")
 
     make_note()
     use_renderer(monkeypatch, render)
 
-    process_due()
-
+    assert str(process_due()) == "sent 0, to be retried 0, failed 0, no longer wanted 1"
     stored = OutboxEmail.objects.get()
     assert (stored.status, stored.error_message) == ("failed", "the order is refunded, not paid")
+    assert (stored.closed_at is not None, stored.lease_until) == (True, None)
+    assert [record for record in caplog.records if record.levelname != "INFO"] == []
 
 
 @pytest.mark.parametrize("recipient", ["", "nobody", "a@b.example, c@d.example", "a@b.example\nBcc: c@d.example"])

@@ -4,7 +4,7 @@ from datetime import timedelta
 from threading import Thread
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from homeproductions.mail.models import OutboxEmail
@@ -108,6 +108,8 @@ def test_closing_ends_every_open_mail_of_the_order_and_no_other():
     assert closed == 2
     assert statuses == {"ticket": "failed", "reminder": "failed", "confirmation": "sent", "other": "pending"}
     assert OutboxEmail.objects.get(email_type="ticket").error_message == "the order was refunded"
+    marked = OutboxEmail.objects.exclude(closed_at=None).values_list("email_type", flat=True)
+    assert set(marked) == {"ticket", "reminder"}
 
 
 @pytest.mark.django_db
@@ -119,3 +121,9 @@ def test_closing_may_be_limited_to_some_kinds():
     close_open(order, kinds=["reminder"], reason="moved")
 
     assert dict(OutboxEmail.objects.values_list("email_type", "status")) == {"ticket": "pending", "reminder": "failed"}
+
+
+@pytest.mark.django_db
+def test_closed_mail_can_be_nothing_but_failed():
+    with pytest.raises(IntegrityError, match="email_closed_only_as_failed"):
+        OutboxEmail.objects.create(email_type="note", status="sent", closed_at=timezone.now())

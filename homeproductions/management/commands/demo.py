@@ -21,7 +21,7 @@ from django.db import connection
 
 from homeproductions.embedded_postgres import CHECKOUT
 from homeproductions.management.demo import environment, running, season
-from homeproductions.management.demo.instructions import instructions, local_url
+from homeproductions.management.demo.instructions import instructions, interpreter, local_url
 
 START_PATIENCE = 60  # seconds until the web server must answer
 WATCH_INTERVAL = 0.3
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         if season.is_filled():
             self.stdout.write("The season is there already")
             season.make_staff(passwords)
-            season.correct_picture_urls()
+            season.correct_urls()
         else:
             self.stdout.write("Filling a season")
             season.fill(passwords=passwords, say=self.say)
@@ -91,6 +91,7 @@ class Command(BaseCommand):
         call_command("ensure_admin", stdout=io.StringIO())
         if settings.MEDIA_ROOT:
             season.draw_missing_pictures(Path(settings.MEDIA_ROOT), self.say)
+            season.write_payment_page(Path(settings.MEDIA_ROOT), interpreter())
 
     def say(self, text: str) -> None:
         self.stdout.write(f"  {text}")

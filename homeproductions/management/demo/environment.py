@@ -28,19 +28,35 @@ DEFAULT_PORT = "8080"
 STAFF = ("superadmin", "admin", "door")
 PASSWORD_ALPHABET = string.ascii_letters + string.digits  # nothing that a shell or a double click treats specially
 PASSWORD_LENGTH = 14
-# What `demo_pay` needs to know of the demo that runs.
+# What another process needs to know of the demo that runs: it must send mail the same way and ask the same providers.
 SHARED = (
     "ALLOWED_HOSTS",
     "DATABASE_URL",
     "EMAIL_FOLDER",
+    "EMAIL_FROM",
+    "EMAIL_HOST",
+    "EMAIL_PASS",
+    "EMAIL_PORT",
+    "EMAIL_PROVIDER",
+    "EMAIL_PROVIDER_KEY",
+    "EMAIL_STARTTLS",
+    "EMAIL_USER",
     "JWT_REFRESH_SECRET",
     "JWT_SECRET",
     "MEDIA_ROOT",
     "PAYMENT_WEBHOOK_SECRETS",
     "PORT",
     "PUBLIC_URL",
+    "RECURRENTE_API_URL",
+    "RECURRENTE_PUBLIC_KEY",
+    "RECURRENTE_SECRET_KEY",
+    "RECURRENTE_WEBHOOK_SECRETS",
     "SECRET_KEY",
+    "STRIPE_API_URL",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRETS",
     "TICKET_KEY",
+    "TIME_ZONE",
 )
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -136,7 +152,7 @@ def _prepare_demo() -> None:
     _refuse_taken_port(os.environ["PORT"])
     if not _is_set("DATABASE_URL"):
         _start_database(folder)
-    claim.note(environment={name: os.environ[name] for name in SHARED})
+    claim.note(environment={name: os.environ[name] for name in SHARED if _is_set(name)})
 
 
 def _stop_on_signals() -> None:
@@ -172,12 +188,27 @@ def _refuse_taken_port(text: str) -> None:
 # --- A second terminal -----------------------------------------------------------------------------------------
 
 
+def join() -> bool:
+    """Take over the environment of the demo that runs, and say so; False if none does."""
+    try:
+        # Nothing is made on the way, for it may be a machine that never sees a demo.
+        is_joined = embedded_postgres.demo_path().exists() and _take_over()
+    except EmbeddedPostgresError:  # somebody else's folder in that place
+        return False
+    if is_joined:
+        print(f"On the running demo, {os.environ['PUBLIC_URL']}", file=sys.stderr)
+    return is_joined
+
+
 def _join_running_demo() -> None:
-    facts = running.look(demo_folder())
-    if facts is not None:
-        _fill_in(facts.get("environment", {}))
-    elif not _is_set("DATABASE_URL"):
+    if not _take_over() and not _is_set("DATABASE_URL"):
         sys.exit("The demo is not running: start it with `make demo` in another terminal first.")
+
+
+def _take_over() -> bool:
+    facts = running.look(demo_folder()) or {}
+    _fill_in(facts.get("environment", {}))
+    return "environment" in facts
 
 
 # --- Values ------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ PAYMENT_FIELDS = [
     "payment_confirmed_at",
     "payment_confirmed_by",
     "cancelled_at",
+    "hold_expires_at",
 ]
 
 
@@ -149,7 +150,9 @@ class History:
             self._pay(order)
         elif self.ends[order.pk] == Status.CANCELLED:
             order.status = Status.CANCELLED
-            order.cancelled_at = min(order.created_at + timedelta(minutes=self.random.randint(31, 90)), self.now)
+            # Nobody paid in time: it was closed by the worker's next look after its hold was over.
+            order.hold_expires_at = min(order.created_at + timedelta(minutes=60), self.now)
+            order.cancelled_at = min(order.hold_expires_at + timedelta(seconds=self.random.randint(1, 30)), self.now)
             self._note(order, order.cancelled_at, old=Status.PENDING, new=Status.CANCELLED)
 
     def _pay(self, order: Order) -> None:

@@ -7,12 +7,14 @@ from shlex import quote
 from urllib.request import getproxies
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from events.models import Event, TicketTier
 from events.services import check_on_sale
 from homeproductions.embedded_postgres import CHECKOUT
 from homeproductions.errors import Refused
+from orders.models import Order
 
 from .season import LOGINS
 
@@ -55,6 +57,7 @@ def instructions(*, passwords: dict[str, str], folder: Path) -> str:
         f"                     {folder / 'worker.log'}",
         "",
         *_sequence(passwords["door"]),
+        *_late_payment(passwords["admin"]),
     ]
     return "\n".join(lines)
 
@@ -73,7 +76,8 @@ def _sequence(password: str) -> list[str]:
     if tier is None:
         return ["The season of this demo is over: nothing is on sale. `make demo-reset` makes room for a new one."]
     return [
-        "Buy two tickets, pay, get the mail, enter once, be refused the second time.",
+        "Buy two tickets, pay, get the mail, enter once, be refused the second time. The guest sees all of that at the",
+        "`orderUrl` which the order is answered with.",
         "Paste this into another terminal (bash):",
         "",
         BEGIN,
@@ -83,9 +87,30 @@ def _sequence(password: str) -> list[str]:
     ]
 
 
+def _late_payment(password: str) -> list[str]:
+    order, python = _order_to_pay_late(), interpreter()
+    if order is None:
+        return []
+    return [
+        f"Pay too late: order {order.order_number} expired, and its seats went back on sale.",
+        "",
+        BEGIN,
+        f"cd {quote(str(CHECKOUT))}",
+        f"{python} manage.py demo_pay {order.order_number}",
+        f"{python} manage.py doctor",
+        END,
+        "",
+        "Open the address that comes out, sign in as",
+        f"  {LOGINS['admin'][0]:24} {password}",
+        'and choose "Accept as a new order": its ticket is in the newest file of the mails. Such money is listed at',
+        f"{local_url()}/admin/orders/payment/?waiting=1",
+        "",
+    ]
+
+
 def paste(tier: TicketTier, password: str) -> list[str]:
     """Shell lines with nothing that bash treats differently when it is pasted: no comments, no `!`, no prompts."""
-    python = _python()
+    python = interpreter()
     send = "curl -sS -H 'Content-Type: application/json'"
     order = {
         "eventId": str(tier.event_id),
@@ -116,7 +141,7 @@ def paste(tier: TicketTier, password: str) -> list[str]:
     ]
 
 
-def _python() -> str:
+def interpreter() -> str:
     """The interpreter that runs this, relative to the checkout if it lies there."""
     path = Path(sys.executable)
     return quote(str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path))
@@ -131,4 +156,17 @@ def _tier_to_buy() -> TicketTier | None:
         except Refused:
             continue
         return tier
+    return None
+
+
+def _order_to_pay_late() -> Order | None:
+    """The order that expired last without any payment, of a night that still has seats for it."""
+    expired = Order.objects.filter(status=Order.Status.CANCELLED, hold_expires_at__lte=F("cancelled_at"))
+    unpaid = expired.filter(total_price__gt=0, is_test=False, payments=None)
+    for order in unpaid.select_related("tier__event").order_by("-cancelled_at"):
+        try:
+            check_on_sale(order.tier, order.quantity, now=timezone.now())
+        except Refused:
+            continue
+        return order
     return None

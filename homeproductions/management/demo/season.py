@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from constance import config
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Func, Value
+from django.template import engines
 from django.utils import timezone
 
 from accounts.models import User
@@ -35,7 +38,8 @@ LOGINS = {
     "door": ("door@demo.example", "Diego Door", Role.STAFF),
 }
 MARK = LOGINS["superadmin"][0]
-PICTURE_FOLDER = "demo"
+MEDIA_FOLDER = "demo"
+PAYMENT_PAGE = "how-to-pay.html"
 SUBSCRIBERS = 36
 FILLED_BY_PEOPLE = (User, Event, Order, Gallery, Subscriber, AuditLog)
 
@@ -143,7 +147,7 @@ def _make_night(night: programme.Night, history: History, admin: User) -> Event:
         event_type=night.kind,
         main_artist=night.artists[0] if night.artists else None,
         artists=list(night.artists),
-        image_url=picture_url(f"{night.slug}.jpg"),
+        image_url=media_url(f"{night.slug}.jpg"),
         min_age=night.min_age,
         status=night.status,
         is_featured=night.is_featured,
@@ -166,6 +170,7 @@ def _make_tier(event: Event, number: int, plan: programme.Tier, history: History
         currency=plan.currency,
         quantity=plan.quantity,
         max_per_order=plan.max_per_order,
+        payment_link=media_url(PAYMENT_PAGE) if Decimal(plan.price) else None,
         sort_order=number,
         sale_starts_at=_days_from(history.now, plan.opens),
         sale_ends_at=_days_from(history.now, plan.closes),
@@ -243,31 +248,41 @@ def _try_the_scanner(order: Order, door: User) -> None:
 
 def draw_missing_pictures(folder: Path, say: Say) -> None:
     """Posters and albums as files; those that are there already are the same."""
-    todo = [night for night in programme.NIGHTS if not (folder / PICTURE_FOLDER / f"{night.slug}.jpg").exists()]
+    todo = [night for night in programme.NIGHTS if not (folder / MEDIA_FOLDER / f"{night.slug}.jpg").exists()]
     if todo:
         say("pictures")
     for night in todo:
         for number, caption in enumerate(night.album, 1):
-            path = folder / PICTURE_FOLDER / f"{night.slug}-{number}.jpg"
+            path = folder / MEDIA_FOLDER / f"{night.slug}-{number}.jpg"
             pictures.draw_photo(path, night.colours, seed=caption)
         # Last: where it is missing, drawing was interrupted.
-        poster = folder / PICTURE_FOLDER / f"{night.slug}.jpg"
+        poster = folder / MEDIA_FOLDER / f"{night.slug}.jpg"
         pictures.draw_poster(poster, night.colours, title=night.name, lines=(night.venue, night.location))
 
 
-def picture_url(name: str) -> str:
-    return f"{settings.PUBLIC_URL}{settings.MEDIA_URL}{PICTURE_FOLDER}/{name}"
+def write_payment_page(folder: Path, python: str) -> None:
+    """Where the payment links of the tiers lead: a file beside the pictures, since no provider takes part in a demo."""
+    template = Path(__file__).with_name("payment_page.html").read_text(encoding="utf-8")
+    page = engines["django"].from_string(template).render({"config": config, "python": python})
+    path = folder / MEDIA_FOLDER / PAYMENT_PAGE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
 
 
-def correct_picture_urls() -> None:
+def media_url(name: str) -> str:
+    return f"{settings.PUBLIC_URL}{settings.MEDIA_URL}{MEDIA_FOLDER}/{name}"
+
+
+def correct_urls() -> None:
     """The address of this server may have changed since the season was filled, with PORT for example."""
     for model, columns in (
         (Event, ["image_url"]),
+        (TicketTier, ["payment_link"]),
         (Gallery, ["cover_image_url"]),
         (GalleryImage, ["image_url", "thumbnail_url"]),
     ):
         for column in columns:
-            rows = model._default_manager.filter(**{f"{column}__contains": f"{settings.MEDIA_URL}{PICTURE_FOLDER}/"})
+            rows = model._default_manager.filter(**{f"{column}__contains": f"{settings.MEDIA_URL}{MEDIA_FOLDER}/"})
             moved = Func(F(column), Value("^https?://[^/]+"), Value(settings.PUBLIC_URL), function="regexp_replace")
             rows.exclude(**{f"{column}__startswith": f"{settings.PUBLIC_URL}/"}).update(**{column: moved})
 
@@ -282,7 +297,7 @@ def _make_album(night: programme.Night, event: Event, admin: User, *, is_publish
         description=f"{night.venue}, {night.location}",
         event=event,
         photographer=programme.PHOTOGRAPHERS[len(night.album) % 2],
-        cover_image_url=picture_url(f"{night.slug}-1.jpg"),
+        cover_image_url=media_url(f"{night.slug}-1.jpg"),
         is_published=is_published,
         created_by=admin,
         created_at=min(event.starts_at + timedelta(days=2), timezone.now()),
@@ -294,8 +309,8 @@ def _image(gallery: Gallery, night: programme.Night, number: int, caption: str) 
     name = f"{night.slug}-{number}.jpg"
     return GalleryImage(
         gallery=gallery,
-        image_url=picture_url(name),
-        thumbnail_url=picture_url(pictures.thumbnail_of(Path(name)).name),
+        image_url=media_url(name),
+        thumbnail_url=media_url(pictures.thumbnail_of(Path(name)).name),
         caption=caption,
         sort_order=number,
         is_featured=number == 1,

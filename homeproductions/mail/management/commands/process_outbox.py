@@ -84,7 +84,8 @@ def run_round(keep_going: Callable[[], bool]) -> bool:
     except Exception as error:
         logger.error("outbox round failed", **chores.outline(error))
     if tally:
-        logger.info("outbox round", sent=tally.sent, retried=tally.retried, failed=tally.failed)
+        counts = {"sent": tally.sent, "retried": tally.retried, "failed": tally.failed, "closed": tally.closed}
+        logger.info("outbox round", **counts)
     # A connection that broke is useless from here on, and one that waits for 30 seconds is better given back.
     close_old_connections()
     if keep_going():
