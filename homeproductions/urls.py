@@ -119,6 +119,8 @@ urlpatterns = [
         newsletter_pages.Unsubscribe.as_view(),
         name="newsletter-unsubscribe-page",
     ),
+    # Browsers ask for it on pages that name no icon.
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}public/icon.svg")),
     path("", RedirectView.as_view(url="/api/docs"), name="home"),
 ]
 
