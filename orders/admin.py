@@ -127,8 +127,24 @@ STEPS = (
 # --- Screens --------------------------------------------------------------------------------------------------
 
 
+FILTER = "admin/orders/filter.html"
+
+
+class ChoiceFilter(admin.ChoicesFieldListFilter):
+    template = FILTER
+
+
+class ValueFilter(admin.AllValuesFieldListFilter):
+    template = FILTER
+
+
 class ReadOnly(admin.ModelAdmin):
     """Rows that only providers and services write."""
+
+    show_facets = admin.ShowFacets.NEVER
+
+    class Media:
+        css = {"all": ["office/money.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -143,6 +159,7 @@ class ReadOnly(admin.ModelAdmin):
 class WaitingFilter(admin.SimpleListFilter):
     title = "waiting for a person"
     parameter_name = "waiting"
+    template = FILTER
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("1", "Yes")]
@@ -157,7 +174,13 @@ class WaitingFilter(admin.SimpleListFilter):
 class PaymentAdmin(ReadOnly):
     list_display = ("waits", "amount", "kind", "order_number", "why", "provider", "created_at", "outcome")
     list_display_links = ("waits", "amount")
-    list_filter = (WaitingFilter, "needs_review", "kind", "provider", "outcome")
+    list_filter = (
+        WaitingFilter,
+        ("needs_review", ChoiceFilter),
+        ("kind", ChoiceFilter),
+        ("provider", ValueFilter),
+        ("outcome", ChoiceFilter),
+    )
     search_fields = ("reference", "checkout_reference", "payer_email", "order__order_number")
     sortable_by = ()
     fieldsets = (
@@ -259,7 +282,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     """Every notice as it came. `failed` ones are tried again by themselves; `ignored` ones said nothing to us."""
 
     list_display = ("received_at", "provider", "status", "attempts", "reason", "event_id")
-    list_filter = ("status", "provider")
+    list_filter = (("status", ChoiceFilter), ("provider", ValueFilter))
     search_fields = ("event_id", "reason")
     fields = ("provider", "event_id", "status", "reason", "attempts", "received_at", "processed_at", "text")
 
