@@ -93,6 +93,10 @@ def is_charge(payment: Payment) -> bool:
     return payment.kind == Payment.Kind.CHARGE
 
 
+def can_have_gone_back(payment: Payment) -> bool:
+    return payment.kind != Payment.Kind.REFUND or payment.needs_review == Payment.Review.REFUND_FAILED
+
+
 STEPS = (
     Step(
         "accept-late",
@@ -115,10 +119,11 @@ STEPS = (
     Step(
         "mark-refunded",
         "It was given back",
-        "For money that you have given back at the provider. No money moves by this, and no order changes.",
+        "For money that you have given back at the provider, or that a dispute took. No money moves by this. The order "
+        "that the money had paid is refunded: its ticket admits nobody any more.",
         NoteForm,
         mark_refunded,
-        lambda payment: payment.kind != Payment.Kind.REFUND,
+        can_have_gone_back,
     ),
     Step("ignore", "Nothing to do", "Takes it off the list. The note is kept with it.", IgnoreForm, ignore),
 )

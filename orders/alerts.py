@@ -25,7 +25,8 @@ ADVICE: dict[str, str] = {
     Payment.Review.LATE: "The order was closed before the money came. Accept it as a new order while there are "
     "seats left, or give the money back at the provider.",
     Payment.Review.DOUBLE: "The order is paid already. Give this payment back at the provider, unless it is the one "
-    "that somebody marked by hand.",
+    "that somebody marked by hand. Look there whether it is really a second one: a provider may tell of one payment "
+    "under two ids.",
     Payment.Review.AMOUNT: "It was not booked. Assign it in spite of the difference, or give it back.",
     Payment.Review.UNKNOWN: "Nobody knows what it was for. Find the order and assign the payment to it, or give it "
     "back.",
@@ -33,8 +34,10 @@ ADVICE: dict[str, str] = {
     "settled without you.",
     Payment.Review.REFUND_INSIDE: "The order is refunded, but its guest was let in already. Their seats are not sold "
     "again.",
+    Payment.Review.REFUND_FAILED: "The guest does not have the money. Give it back in another way, and then note it.",
     Payment.Review.PARTIAL: "The order stays paid and its ticket valid.",
-    Payment.Review.DISPUTE: "Answer it at the provider with proof of the sale, or the money is lost.",
+    Payment.Review.DISPUTE: "Answer it at the provider with proof of the sale, or the money is lost. Once it is "
+    "decided, note how: the ticket of a lost one is taken back.",
 }
 
 

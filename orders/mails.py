@@ -11,6 +11,7 @@ from typing import Any
 from constance import config
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, SafeMIMEMultipart
+from django.db.models import Sum
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from icalendar import Calendar
@@ -22,7 +23,8 @@ from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from homeproductions.mail.registry import renders
 from orders import links
-from orders.models import Order
+from orders.models import JournalEntry, Order
+from orders.places import waiting_charges
 from orders.services import tickets
 
 UNTOLD_LENGTH = timedelta(hours=6)
@@ -93,6 +95,7 @@ def render_ticket(email: OutboxEmail) -> EmailMultiAlternatives:
 def render_received(email: OutboxEmail) -> EmailMultiAlternatives:
     """How and until when to pay. Raises NotWanted unless the order still waits for its money."""
     order = _order_of(email, Order.Status.PENDING)
+    _refuse_while_money_waits(order)
     if order.hold_expires_at and order.hold_expires_at <= timezone.now():
         raise NotWanted("the time to pay is over")
     return _message("order_received", order)
@@ -101,13 +104,19 @@ def render_received(email: OutboxEmail) -> EmailMultiAlternatives:
 @renders(EmailKind.REFUND)
 def render_refunded(email: OutboxEmail) -> EmailMultiAlternatives:
     """Word of a refund. Raises NotWanted unless the order was refunded."""
-    return _message("order_refunded", _order_of(email, Order.Status.REFUNDED))
+    order = _order_of(email, Order.Status.REFUNDED)
+    return _message("order_refunded", order, money_back=_money_back(order))
 
 
 @renders(EmailKind.HOLD_EXPIRED)
 def render_hold_expired(email: OutboxEmail) -> EmailMultiAlternatives:
-    """Word that the seats were given back. Raises NotWanted unless the order was cancelled."""
-    return _message("hold_expired", _order_of(email, Order.Status.CANCELLED))
+    """Word that the seats were given back because nobody paid. Raises NotWanted unless the order was cancelled, and
+    when its money came after all."""
+    order = _order_of(email, Order.Status.CANCELLED)
+    _refuse_while_money_waits(order)
+    if order.successors.exists():
+        raise NotWanted("another order took its place")
+    return _message("hold_expired", order)
 
 
 def _order_of(email: OutboxEmail, status: str) -> Order:
@@ -118,9 +127,23 @@ def _order_of(email: OutboxEmail, status: str) -> Order:
     return order
 
 
-def _message(template: str, order: Order) -> EmailMultiAlternatives:
+def _refuse_while_money_waits(order: Order) -> None:
+    """Somebody who has paid must not read that they did not. Their page tells them, and what a person decides does."""
+    if waiting_charges().filter(order=order).exists():
+        raise NotWanted("a payment for the order waits for a person")
+
+
+def _money_back(order: Order) -> str:
+    """What the guest got back, `51.00 USD`: not always the price, for other amounts and currencies are accepted too.
+    Empty when there was nothing to give back."""
+    refunds = JournalEntry.objects.filter(order=order, kind=JournalEntry.Kind.REFUND)
+    sums = refunds.order_by("currency").values_list("currency").annotate(Sum("amount"))
+    return " and ".join(f"{-amount} {currency}" for currency, amount in sums if amount)
+
+
+def _message(template: str, order: Order, **more: Any) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives()
-    _fill(message, template, order_context(order))
+    _fill(message, template, {**order_context(order), **more})
     return message
 
 

@@ -30,6 +30,7 @@ FROZEN_FIELDS = [
     "ip_address",
     "user_agent",
     "is_test",
+    "replaces",
     "created_at",
 ]
 
@@ -71,6 +72,8 @@ class Order(UUIDModel):
     qr_code_url = models.TextField(null=True, blank=True)
     referral_source = models.CharField(max_length=100, null=True, blank=True)
     is_test = models.BooleanField(default=False)
+    # The closed order in whose place this one was made, for money that came too late.
+    replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="successors")
     # A checkout made for this order at a provider: its id there and the address where the guest pays.
     checkout_provider = models.CharField(max_length=50, null=True, blank=True)
     checkout_reference = models.CharField(max_length=255, null=True, blank=True)
@@ -183,6 +186,7 @@ class PaymentReview(models.TextChoices):
     UNKNOWN = "unknown_order", "no order matches"
     REFUND_FIRST = "refund_before_payment", "money was given back that never arrived here"
     REFUND_INSIDE = "refund_after_check_in", "the guest is already inside"
+    REFUND_FAILED = "refund_failed", "the refund failed at the provider"
     PARTIAL = "partial_refund", "only a part was given back"
     DISPUTE = "dispute", "the payer disputes the payment"
 
@@ -275,6 +279,7 @@ class JournalKind(models.TextChoices):
     RESERVED = "reserved", "seats held by a new order"
     RELEASED = "released", "seats given back"
     SALE = "sale", "an order was paid"
+    ADJUSTMENT = "adjustment", "the money that came was not the price"
     REFUND = "refund", "money given back"
     FEE = "fee", "kept by the provider"
 

@@ -4,12 +4,15 @@ The token in the address is the whole authority (links.py): whoever has it is th
 """
 
 from typing import Any
+from uuid import UUID
 
 from csp.constants import SELF
 from csp.decorators import csp_replace
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -22,10 +25,12 @@ from homeproductions.errors import RateLimited, Refused
 
 from . import links, mails
 from .errors import OrderNotFound
-from .models import CheckIn, Order
+from .models import CheckIn, Order, Payment
+from .places import Place, waiting_charges, with_place
 from .services import paying, tickets
 
 Status = Order.Status
+CLOSED = (Status.CANCELLED, Status.REFUNDED)
 PRIVATE_HEADERS = {
     # The address is a key. It must not travel to the payment provider, nor into the logs of whoever serves our files.
     "Referrer-Policy": "no-referrer",
@@ -35,6 +40,7 @@ PRIVATE_HEADERS = {
 TITLES = {
     "pending": "Waiting for your payment",
     "late": "The time to pay is over",
+    "under_review": "Your payment has arrived",
     "ticket": "Your ticket",
     "inside": "Welcome!",
     "off": "This event was cancelled",
@@ -83,11 +89,15 @@ class OrderLink(View):
 
 class OrderPage(OrderLink):
     def get(self, request: HttpRequest) -> HttpResponse:
+        successor = successor_of(self.order)
+        if successor is not None:
+            return HttpResponseRedirect(reverse(links.PAGE, args=[links.token_of(successor)]))
         return show(request, self.order)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Open a payment page for an order that has none, or whose page is no longer there."""
-        if not paying.can_be_paid(self.order) or not paying.is_configured():
+        """Open a payment page for an order that has none, or whose page is no longer there. Not for one whose money
+        is here already and waits for a person: its guest would pay twice."""
+        if not paying.can_be_paid(self.order) or not paying.is_configured() or money_waits(self.order):
             return HttpResponseRedirect(request.path)
         throttles.count_pay(request, self.order.pk)
         if not paying.start(self.order):
@@ -96,12 +106,13 @@ class OrderPage(OrderLink):
 
 
 class TicketPicture(OrderLink):
-    """The QR code of a ticket that still lets somebody in; 404 otherwise."""
+    """The QR code of a ticket that still lets somebody in; 404 otherwise, also when another order took its place: a
+    kept address of a picture must not turn into another ticket."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        if state_of(self.order, checkin_of(self.order)) != "ticket":
+        if state_of(self.order, checkin_of(self.order), is_waiting=False) != "ticket":
             raise OrderNotFound
         code = tickets.current_code(self.order)
         return HttpResponse(tickets.qr_png(tickets.qr_payload(self.order, code)), content_type="image/png")
@@ -109,13 +120,17 @@ class TicketPicture(OrderLink):
 
 def show(request: HttpRequest, order: Order, *, status: int = 200, notice: str = "") -> HttpResponse:
     checkin = checkin_of(order)
-    state = state_of(order, checkin)
+    is_waiting = money_waits(order)
+    state = state_of(order, checkin, is_waiting=is_waiting)
     context = {
         **mails.order_context(order),
         "title": TITLES[state],
         "state": state,
         "notice": notice,
         "checkin": checkin,
+        "money_waits": is_waiting,
+        "has_second_payment": is_waiting and state in ("ticket", "inside"),
+        "money_back": money_back(order) if order.status in CLOSED and not is_waiting else "",
         "code": tickets.current_code(order) if state == "ticket" else "",
         "can_open_page": paying.is_configured(),
         "payment_link": links.payment_link(order),
@@ -124,10 +139,13 @@ def show(request: HttpRequest, order: Order, *, status: int = 200, notice: str =
     return render(request, "public/order.html", context, status=status)
 
 
-def state_of(order: Order, checkin: CheckIn | None) -> str:
-    """The word for what the guest should see, one of TITLES."""
+def state_of(order: Order, checkin: CheckIn | None, *, is_waiting: bool) -> str:
+    """The word for what the guest should see, one of TITLES. `is_waiting`: money for the order waits for a person,
+    which says more about it than its status, unless the ticket is there."""
     is_off = order.event.status in (Event.Status.CANCELLED, Event.Status.DELETED)
     match order.status:
+        case Status.PENDING | Status.CANCELLED | Status.REFUNDED if is_waiting:
+            return "off" if is_off else "under_review"
         case Status.REFUNDED:
             return "refunded"
         case Status.CANCELLED:
@@ -142,6 +160,41 @@ def state_of(order: Order, checkin: CheckIn | None) -> str:
 def ran_out(order: Order) -> bool:
     """Whether a cancelled order was given up because nobody paid in time."""
     return bool(order.hold_expires_at and order.cancelled_at and order.cancelled_at >= order.hold_expires_at)
+
+
+def successor_of(order: Order) -> Order | None:
+    """The order that was made in place of a closed one: the newest that admits, else the newest. It may have been
+    refunded and replaced itself; its own page then leads on. That comes to an end, for an order only ever takes the
+    place of one that was there before it."""
+    if order.status not in CLOSED:
+        return None
+    successors = order.successors.alias(is_paid=Q(status=Status.PAID))
+    return successors.order_by("-is_paid", "-created_at").first()
+
+
+def money_waits(order: Order) -> bool:
+    """Whether money that came for the order waits for a person."""
+    return waiting_charges().filter(order__in=_line_of(order)).exists()
+
+
+def money_back(order: Order) -> str:
+    """For a closed order: `returned` when the money that came for it went back to its payer, `failed` when that did
+    not work and a person sees to it."""
+    charges = Payment.objects.filter(kind=Payment.Kind.CHARGE, order__in=_line_of(order))
+    places = set(with_place(charges).values_list("place", flat=True))
+    if Place.WAITING in places:
+        return "failed"
+    return "returned" if Place.RETURNED in places else ""
+
+
+def _line_of(order: Order) -> list[UUID]:
+    """The order and those before it in whose place it was made: their links lead here, and so does word of their
+    money."""
+    line = [order.pk]
+    while order.replaces is not None:
+        order = order.replaces
+        line.append(order.pk)
+    return line
 
 
 def checkin_of(order: Order) -> CheckIn | None:

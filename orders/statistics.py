@@ -13,10 +13,10 @@ from django.db.models.functions import Coalesce, NullIf
 from events.models import Event, TicketTier
 from homeproductions.mail.models import OutboxEmail
 
+from .journal import EARNINGS
 from .models import CheckIn, JournalEntry, Order
 
 Status = Order.Status
-EARNINGS = (JournalEntry.Kind.SALE, JournalEntry.Kind.REFUND)
 TOP_REFERRALS = 10
 RECENT_ORDERS = 10
 

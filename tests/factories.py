@@ -77,7 +77,7 @@ def make_order(tier: TicketTier | None = None, status: str = "pending", **fields
     if "paid" in PATHS[status]:
         journal.sold(order)
     if status == "refunded":
-        journal.refunded(order, order.total_price)
+        journal.refunded(order, order.total_price, order.currency)
     if status in ("cancelled", "refunded"):
         journal.released(order)
     elif not order.is_test:

@@ -21,7 +21,8 @@ from homeproductions.mail.services import claim, process_due
 from orders.bookkeeping import differences
 from orders.chores import apply_waiting_deliveries
 from orders.models import CheckIn, Order, Payment, WebhookDelivery
-from orders.services import checkin, checkout, holds, status
+from orders.places import IS_WAITING, Place, with_place
+from orders.services import checkin, checkout, holds, review, status
 from tests.factories import make_tier, make_user
 from tests.signing import PATH, new_secret, paid_body, signed_headers
 
@@ -42,6 +43,7 @@ class Season(RuleBasedStateMachine):
         self.tier = make_tier(quantity=SEATS)
         self.staff = make_user("admin")
         self.client = Client(raise_request_exception=True)
+        self.captured = set()
 
     def teardown(self):
         transaction.set_rollback(True)
@@ -92,6 +94,30 @@ class Season(RuleBasedStateMachine):
         self.deliver(json.dumps({**refund, "amount_in_cents": total, "currency": "USD"}).encode())
         return self.deliver(paid_body(order, id=reference))
 
+    @rule(target=deliveries, order=orders)
+    def pay_without_naming_the_order(self, order):
+        """Only address, amount and currency tell; several pending orders may fit, or none."""
+        return self.deliver(paid_body(order, metadata={}) if order else b"{}")
+
+    @rule(number=st.integers(0, 5))
+    def refund_fails_at_the_provider(self, number):
+        """One that was told as done before, or one that nobody has heard of."""
+        refund = Payment.objects.filter(kind="refund").order_by("created_at")[number : number + 1].first()
+        charge = Payment.objects.filter(kind="charge").order_by("created_at")[number : number + 1].first()
+        if charge:
+            reference = refund.reference if refund else f"re_failed_{number}"
+            amount = refund.amount_minor if refund else 1000
+            content = {"event": "payment.refunded", "status": "failed", "refund_id": reference}
+            money = {"payment_id": charge.reference, "amount_in_cents": amount, "currency": "USD"}
+            self.deliver(json.dumps({**content, **money}).encode())
+
+    @rule(number=st.integers(0, 5), amount=st.sampled_from([1000, 10**6, None]))
+    def dispute(self, number, amount):
+        charge = Payment.objects.filter(kind="charge").order_by("created_at")[number : number + 1].first()
+        if charge:
+            content = {"event": "payment.disputed", "dispute_id": f"dp_{number}", "payment_id": charge.reference}
+            self.deliver(json.dumps({**content, "amount_in_cents": amount, "currency": "USD"}).encode())
+
     @rule(delivery=deliveries)
     def deliver_again(self, delivery):
         body, headers = delivery
@@ -121,6 +147,25 @@ class Season(RuleBasedStateMachine):
     @rule(order=orders)
     def mark_paid(self, order):
         self.attempt(status.mark_paid, getattr(order, "pk", None), actor=self.staff)
+
+    @rule(target=orders, number=st.integers(0, 5), order=orders, is_named=st.booleans(), is_accepted=st.booleans())
+    def accept_late(self, number, order, is_named, is_accepted):
+        """A person works through the list, not always wisely; so in the next three."""
+        named = order.pk if order and is_named else None
+        return self.decide(review.accept_late, number, order_id=named, accept_difference=is_accepted)
+
+    @rule(number=st.integers(0, 5), order=orders, is_accepted=st.booleans())
+    def assign(self, number, order, is_accepted):
+        if order:
+            self.decide(review.assign, number, order.pk, accept_difference=is_accepted)
+
+    @rule(number=st.integers(0, 5))
+    def note_as_given_back(self, number):
+        self.decide(review.mark_refunded, number)
+
+    @rule(number=st.integers(0, 5))
+    def ignore(self, number):
+        self.decide(review.ignore, number, note="Not ours.")
 
     @rule(order=orders)
     def resend(self, order):
@@ -158,12 +203,21 @@ class Season(RuleBasedStateMachine):
         assert 0 <= TicketTier.objects.get(pk=self.tier.pk).sold <= SEATS
 
     @invariant()
-    def every_charge_has_one_place(self):
-        for charge in Payment.objects.filter(kind="charge"):
-            ticketed = charge.order is not None and charge.order.status == "paid" and not charge.needs_review
-            with_its_order = charge.order is not None and charge.order.status == "refunded" and not charge.needs_review
-            returned = with_its_order or charge.outcome == "refunded"
-            assert [ticketed, returned, charge.is_waiting].count(True) == 1
+    def every_captured_amount_is_here_and_in_one_place(self):
+        charges = with_place(Payment.objects.filter(kind="charge"))
+        assert self.captured <= set(charges.values_list("reference", flat=True))
+        assert not charges.filter(place=Place.NOWHERE).exists()
+
+    @invariant()
+    def staff_knows_of_everything_that_waits(self):
+        told = set(OutboxEmail.objects.filter(email_type="staff_alert").values_list("context__payment", flat=True))
+        waiting = Payment.objects.filter(IS_WAITING).values_list("pk", flat=True)
+        assert {str(pk) for pk in waiting} <= told
+
+    @invariant()
+    def guests_who_paid_hold_a_ticket(self):
+        for charge in with_place(Payment.objects.filter(kind="charge")).filter(place=Place.TICKETED):
+            assert OutboxEmail.objects.filter(order=charge.order, email_type="ticket").exists()
 
     @invariant()
     def ticket_mail_only_for_orders_that_were_paid(self):
@@ -187,10 +241,17 @@ class Season(RuleBasedStateMachine):
         except Refused:
             return None
 
+    def decide(self, decision, number, *args, **kwargs):
+        payment = Payment.objects.filter(IS_WAITING).order_by("created_at")[number : number + 1].first()
+        return self.attempt(decision, payment.pk, *args, actor=self.staff, **kwargs) if payment else None
+
     def deliver(self, body):
         headers = signed_headers(SECRET, body)
         response = self.client.post(PATH, body, content_type="application/json", headers=headers)
         assert response.status_code == 200
+        content = json.loads(body)
+        if content.get("event") == "checkout.completed":
+            self.captured.add(content["data"]["id"])
         return body, headers
 
 

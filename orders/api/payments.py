@@ -13,9 +13,9 @@ from accounts.permissions import IsOffice
 from homeproductions.api import Money, OptionalText, Page, RequestBody, StrictBoolean, Text, Timestamp, flag, ok
 from homeproductions.openapi import SIGNED_IN, refusals
 from orders import alerts, queries
+from orders.journal import major_units
 from orders.models import Payment
 from orders.services import review
-from orders.services.settlement import major_units
 
 NOT_FOUND = "PAYMENT_NOT_FOUND"
 TAGS = ["admin: payments"]
@@ -190,7 +190,8 @@ class AcceptLate(APIView):
 
 
 class MarkRefunded(APIView):
-    """Note that a payment was given back at the provider. No order changes."""
+    """Note that a payment was given back at the provider, that a dispute was lost, or that a refund which failed was
+    made in another way. The order that the money had paid is refunded."""
 
     permission_classes = (IsOffice,)
 

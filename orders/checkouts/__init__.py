@@ -34,9 +34,9 @@ SAME_TRY = 60
 # What says something about the provider or our account with it, not about one order.
 EVERYBODYS_TROUBLE = {401, 403, 408, 425, 429}
 
-# "paid": the money was taken. "open": somebody can still pay there, or a payment is under way. "gone": nobody can.
-# "unknown": it did not say.
-State = Literal["paid", "open", "gone", "unknown"]
+# "paid": the money was taken. "under way": a guest has paid in a way that takes its time. "open": somebody can still
+# pay there. "gone": nobody can. "unknown": it did not say.
+State = Literal["paid", "under way", "open", "gone", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,15 @@ class Checkout:
 
     reference: str
     url: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What became of a payment page. `payment` is the provider's own id of the money where its notices may name that
+    and not the page."""
+
+    state: State
+    payment: str = ""
 
 
 class CheckoutFailed(Exception):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from . import Checkout, State, Wish, call, checkout_in
+from . import Checkout, Standing, Wish, call, checkout_in
 
 NAME = "recurrente"
 
@@ -32,16 +32,16 @@ def create(wish: Wish) -> Checkout:
     return checkout_in(answer, url_key="checkout_url")
 
 
-def state_of(reference: str) -> State:
+def state_of(reference: str) -> Standing:
     answer = call("GET", f"{settings.RECURRENTE_API_URL}/checkouts/{quote(reference, safe='')}", headers=_keys())
     match answer.get("status"):
         case "paid":
-            return "paid"
+            return Standing("paid")  # all its notices name the checkout
         case "unpaid":
-            return "gone" if _is_past(answer.get("expires_at")) else "open"
+            return Standing("gone" if _is_past(answer.get("expires_at")) else "open")
         case "expired" | "canceled" | "cancelled":
-            return "gone"
-    return "unknown"
+            return Standing("gone")
+    return Standing("unknown")
 
 
 def _is_past(moment: object) -> bool:

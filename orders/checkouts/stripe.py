@@ -6,7 +6,9 @@ from urllib.parse import quote
 from django.conf import settings
 from django.utils import timezone
 
-from . import Checkout, State, Wish, call, checkout_in, try_key
+from orders.providers.reading import id_of
+
+from . import Checkout, Standing, Wish, call, checkout_in, try_key
 
 NAME = "stripe"
 # A session may live from 30 minutes to 24 hours; a minute of slack for the way there and for clocks.
@@ -41,17 +43,19 @@ def create(wish: Wish) -> Checkout:
     return checkout_in(answer, url_key="url")
 
 
-def state_of(reference: str) -> State:
+def state_of(reference: str) -> Standing:
     url = f"{settings.STRIPE_API_URL}/v1/checkout/sessions/{quote(reference, safe='')}"
     answer = call("GET", url, headers=_key())
     if answer.get("payment_status") in ("paid", "no_payment_required"):
-        return "paid"
+        return Standing("paid", payment=id_of(answer.get("payment_intent")))
     match answer.get("status"):
-        case "open" | "complete":  # complete and unpaid: a slow payment method, the money is on its way
-            return "open"
+        case "complete":  # and unpaid: a slow payment method
+            return Standing("under way")
+        case "open":
+            return Standing("open")
         case "expired":
-            return "gone"
-    return "unknown"
+            return Standing("gone")
+    return Standing("unknown")
 
 
 def _end(wish: Wish) -> int:

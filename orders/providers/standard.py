@@ -2,7 +2,8 @@
 
 Bodies have the contract's generic shapes (2.8): `event` or `status`, `order_id`, `payment_id`, and for the money
 `amount_in_cents` (an integer of minor units) with `currency`, at top level or under `data`. Beyond the contract,
-`event` may be `payment.refunded` or `payment.disputed`, with `refund_id` or `dispute_id` beside `payment_id`.
+`event` may be `payment.refunded` or `payment.disputed`, with `refund_id` or `dispute_id` beside `payment_id`;
+a refund with the status `failed` did not reach its payer.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +23,7 @@ PAID_EVENTS = {"checkout.completed", "payment.succeeded"}
 FAILED_EVENTS = {"payment.failed"}
 TAKEN_BACK_EVENTS = {"payment.refunded": Kind.REFUND, "payment.disputed": Kind.DISPUTE}
 PAID_STATES = {"paid", "completed", "success"}
-FAILED_STATES = {"failed", "error"}
+FAILED_STATES = ("failed", "error")
 
 
 def is_configured() -> bool:
@@ -81,7 +82,7 @@ def _taken_back(kind: Kind, content: dict[str, Any]) -> Notice:
     data = child(content, "data")
     own_id = f"{kind.value}_id"
     return Notice(
-        outcome=Outcome.PAID,
+        outcome=Outcome.FAILED if content.get("status") in FAILED_STATES else Outcome.PAID,
         kind=kind,
         order_reference=first_text(content.get("order_id"), order_in(child(data, "metadata")), data.get("order_id")),
         reference=first_text(content.get(own_id), data.get(own_id)),

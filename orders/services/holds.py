@@ -10,7 +10,7 @@ import structlog
 from constance import config
 from django.core.cache import caches
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from audit.models import AuditLog
@@ -18,12 +18,14 @@ from audit.services import record
 from events.models import Event
 from homeproductions import chores
 from orders import mails
+from orders.checkouts import Standing, State
+from orders.journal import minor_units
 from orders.models import Order
+from orders.places import waiting_charges
 from orders.providers import Notice, Outcome
 
 from . import payments, status
 from .paying import ask_provider
-from .settlement import minor_units
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +36,9 @@ LONGEST_MINUTES = 60 * 24 * 365 * 10  # a typing error in the setting must not o
 SETTING_SECONDS = 5
 
 # How often a checkout at a provider earns an order another few minutes, by the provider's answer: a form that is
-# merely open gets one chance, a provider that is away a few.
+# merely open gets one chance, a provider that is away a few, money on its way an hour.
 EXTENSION = timedelta(minutes=5)
-EXTENSIONS = {"open": 1, "unknown": 3}
+EXTENSIONS: dict[State, int] = {"open": 1, "unknown": 3, "under way": 12}
 # After so many questions without an answer a provider is left in peace until the next turn: each may take seconds.
 UNANSWERED_LIMIT = 3
 
@@ -99,38 +101,40 @@ def _due(now: datetime) -> Iterator[Order]:
 
 
 def _is_due(now: datetime) -> Q:
-    return Q(status=Order.Status.PENDING, hold_expires_at__lte=now)
+    """Money that waits for a person keeps the seats: its guest has paid, though not what the order costs."""
+    waiting = waiting_charges().filter(order=OuterRef("pk"))
+    return Q(status=Order.Status.PENDING, hold_expires_at__lte=now) & ~Q(Exists(waiting))
 
 
 def _expire(order: Order, now: datetime, unanswered: Counter[str | None]) -> bool:
     if not order.checkout_reference:
-        return _settle(order, "", now)
+        return _settle(order, Standing("gone"), now)
     if unanswered[order.checkout_provider] >= UNANSWERED_LIMIT:
         return False  # stays due, and does not lose one of its extensions to a question nobody asked
     answer = _ask(order)
-    unanswered[order.checkout_provider] += answer == "unknown"
+    unanswered[order.checkout_provider] += answer.state == "unknown"
     return _settle(order, answer, now)
 
 
-def _ask(order: Order) -> str:
+def _ask(order: Order) -> Standing:
     """What the provider says about the order's checkout; outside any transaction, for it may take seconds."""
     try:
         return ask_provider(order)
     except Exception as error:
         log.warning("provider not asked", order=str(order.pk), **chores.outline(error))
-        return "unknown"
+        return Standing("unknown")
 
 
 @transaction.atomic
-def _settle(seen: Order, answer: str, now: datetime) -> bool:
+def _settle(seen: Order, answer: Standing, now: datetime) -> bool:
     """Cancel the order, unless its money is there or may still come. True if it was cancelled."""
     order = _lock_due(seen, now)
     if order is None:
         return False
-    if answer == "paid":
-        payments.apply_notice(_paid_notice(order), provider=str(order.checkout_provider))
+    if answer.state == "paid":
+        payments.apply_notice(_paid_notice(order, answer), provider=str(order.checkout_provider))
         return False
-    if _postpone(order, answer, now):
+    if _postpone(order, answer.state, now):
         return False
     status.cancel_locked(order, reason=REASON)
     mails.queue_hold_expired(order)
@@ -147,7 +151,7 @@ def _lock_due(seen: Order, now: datetime) -> Order | None:
     return orders.select_related("event", "tier").filter(unchanged).first()
 
 
-def _postpone(order: Order, answer: str, now: datetime) -> bool:
+def _postpone(order: Order, answer: State, now: datetime) -> bool:
     """Hold the seats of a locked order a little longer; False when the answer is no reason to, or no more."""
     if answer not in EXTENSIONS:
         return False
@@ -162,14 +166,15 @@ def _postpone(order: Order, answer: str, now: datetime) -> bool:
     return False
 
 
-def _paid_notice(order: Order) -> Notice:
+def _paid_notice(order: Order, answer: Standing) -> Notice:
     """What the lost webhook would have said: the checkout was made for this amount, and the provider says it is paid.
 
-    Should the webhook come after all, it names the same checkout and counts once.
+    Should the webhook come after all, it names the same checkout or the same payment and counts once.
     """
     return Notice(
         outcome=Outcome.PAID,
         order_reference=order.order_number,
+        reference=answer.payment,
         checkout_reference=str(order.checkout_reference),
         amount_minor=minor_units(order.total_price),
         currency=order.currency,

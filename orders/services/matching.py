@@ -7,10 +7,9 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
 
 from events.queries import as_uuid
+from orders.journal import major_units
 from orders.models import Order, Payment
 from orders.providers import Notice
-
-from .settlement import major_units
 
 CHARGE = Payment.Kind.CHARGE
 

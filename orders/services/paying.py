@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from events.models import Event
 from orders import links
-from orders.checkouts import Checkout, CheckoutFailed, State, Wish, recurrente, stripe
+from orders.checkouts import Checkout, CheckoutFailed, Standing, Wish, recurrente, stripe
+from orders.journal import minor_units
 from orders.models import Order
-
-from .settlement import minor_units
+from orders.places import waiting_charges
 
 log = structlog.get_logger(__name__)
 
@@ -44,14 +44,15 @@ def can_be_paid(order: Order) -> bool:
 
 def start(order: Order) -> bool:
     """Give the order a payment page of its own unless it has one that still works. False: it has none now, because
-    no provider is set up, the order cannot be paid, or the provider failed (logged). Never raises for that.
+    no provider is set up, the order cannot be paid, money for it waits for a person, or the provider failed (logged).
+    Never raises for that.
 
     Two at once may open two pages; one is kept and nobody ever sees the other.
     """
     provider = _provider()
-    if provider is None or not can_be_paid(order):
+    if provider is None or not can_be_paid(order) or waiting_charges().filter(order=order).exists():
         return False
-    if order.checkout_url and ask_provider(order) != "gone":
+    if order.checkout_url and ask_provider(order).state != "gone":
         return True
     if time.monotonic() < _rests_until.get(provider.NAME, 0):
         return False
@@ -64,23 +65,23 @@ def start(order: Order) -> bool:
     return _keep(order, provider, checkout)
 
 
-def ask_provider(order: Order) -> State:
-    """What became of the order's payment page: `paid`, `open`, `gone` (nobody can pay there any more, or there never
-    was one) or `unknown` (the provider did not say; ask again later). Never raises for a provider that fails."""
+def ask_provider(order: Order) -> Standing:
+    """What became of the order's payment page; `gone` if there never was one, `unknown` if the provider did not say
+    (ask again later). Never raises for a provider that fails."""
     if not order.checkout_reference:
-        return "gone"
+        return Standing("gone")
     provider = next((each for each in PROVIDERS if order.checkout_provider == each.NAME), None)
     if provider is None or not provider.is_configured():
-        return "unknown"
+        return Standing("unknown")
     _let_go_of_the_database()
     try:
-        state: State = provider.state_of(order.checkout_reference)
+        standing: Standing = provider.state_of(order.checkout_reference)
     except CheckoutFailed as error:
         if error.status == 404:
-            return "gone"
+            return Standing("gone")
         _log_failure(order, provider, error)
-        return "unknown"
-    return state
+        return Standing("unknown")
+    return standing
 
 
 def wish_of(order: Order) -> Wish:

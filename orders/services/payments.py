@@ -13,13 +13,14 @@ from django.utils import timezone
 from events.models import Event
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
-from orders import alerts
+from orders import alerts, journal, places
+from orders.journal import minor_units
 from orders.models import Order, Payment, WebhookDelivery
 from orders.providers import Kind, Notice, Outcome, Unreadable
 from orders.providers.registry import BY_NAME
 
 from . import matching, refunds
-from .settlement import mark_paid, minor_units
+from .settlement import mark_paid
 
 log = structlog.get_logger(__name__)
 
@@ -139,6 +140,8 @@ def _keep_unreadable(delivery: WebhookDelivery) -> None:
 def apply_notice(notice: Notice, *, provider: str, delivery: WebhookDelivery | None = None) -> Result:
     """Do what a provider says, in the caller's transaction. Its rank decides, never its time: what is not done yet,
     or has failed, changes nothing, whatever came before it."""
+    if notice.kind == Kind.REFUND and notice.outcome == Outcome.FAILED and notice.reference:
+        return Result(False, refunds.note_failure(notice, provider, delivery))
     if notice.outcome != Outcome.PAID:
         return Result(True) if notice.order_reference or notice.checkout_reference else Result(False, "no_order_id")
     if notice.kind == Kind.CHARGE:
@@ -171,12 +174,13 @@ def _charge(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> 
     if known is not None and _is_other_money(known, notice):
         return _keep_reused_reference(known, notice, delivery)
     if known is not None and not known.is_waiting:
-        return Result(True)  # counted; what was decided about it is not decided again
+        # Counted; what was decided about it is not decided again.
+        return _learn_fee(_lock(known), notice)
     order = matching.lock_order(notice, provider)
     payment, is_new = _lock_or_create(notice, provider, delivery, order)
     if not is_new:
         if not payment.is_waiting:
-            return Result(True)
+            return _learn_fee(payment, notice)
         if payment.order_id is not None and (order is None or payment.order_id != order.pk):
             return Result(False, payment.needs_review)  # it waits with another order, which is not locked
         _learn(payment, notice)
@@ -249,7 +253,11 @@ def _lock_or_create(
             known = matching.known_charge(notice, provider)
             if known is None:
                 raise
-    return Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=known.pk), False
+    return _lock(known), False
+
+
+def _lock(payment: Payment) -> Payment:
+    return Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment.pk)
 
 
 def _create(notice: Notice, provider: str, delivery: WebhookDelivery | None, order: Order | None) -> Payment:
@@ -276,3 +284,13 @@ def _learn(payment: Payment, notice: Notice) -> None:
         payment.fee_minor = notice.fee_minor
     payment.payer_email = payment.payer_email or notice.payer_email
     payment.save(update_fields=["checkout_reference", "amount_minor", "currency", "fee_minor", "payer_email"])
+
+
+def _learn_fee(payment: Payment, notice: Notice) -> Result:
+    """The family of events that tells of the fee may come second. The payment is locked and decided about."""
+    if payment.fee_minor is None and notice.fee_minor:
+        payment.fee_minor = notice.fee_minor
+        payment.save(update_fields=["fee_minor"])
+        if payment.order is not None and places.settled_charges().filter(pk=payment.pk).exists():
+            journal.fee(payment.order, payment)
+    return Result(True)

@@ -1,21 +1,19 @@
 """Money that a provider gave back or that its payer disputes: recorded, and the order follows as far as it may."""
 
-from decimal import Decimal
-
 from django.db import transaction
-from django.db.models import Max, OuterRef, Q, Subquery, Sum
-from django.utils import timezone
+from django.db.models import OuterRef, Q, Subquery
 
+from audit.services import record
 from orders import alerts, journal
+from orders.journal import major_units, minor_units
 from orders.models import Order, Payment, WebhookDelivery
+from orders.places import TOTAL_PREFIX, given_back
 from orders.providers import Kind, Notice
 
 from . import matching, status
-from .settlement import booked_refunds, major_units, minor_units
+from .settlement import close, finish_parts
 
 Review, PaymentOutcome = Payment.Review, Payment.Outcome
-# The row that holds the running total of a charge, beside the rows of its single refunds.
-TOTAL_PREFIX = "total:"
 
 
 def take_back(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> str:
@@ -36,12 +34,32 @@ def take_back(notice: Notice, provider: str, delivery: WebhookDelivery | None) -
     return row.needs_review
 
 
+def note_failure(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> str:
+    """A refund that the provider could not carry out: its payer does not have the money, whatever was told before.
+
+    What was booked of an order that is still paid is taken back; one that is refunded stays so, and its guest has a
+    claim that a person has to see to. Returns why, once for each refund. Raises matching.Moved.
+    """
+    order, charge = matching.lock_charge_of(notice, provider)
+    row, _ = _store(notice, provider, delivery, order, charge)
+    if row.needs_review == Review.REFUND_FAILED:
+        return row.needs_review
+    if row.outcome:
+        record("PAYMENT_REOPENED", row, old={"outcome": row.outcome}, new={"needs_review": Review.REFUND_FAILED})
+    row.needs_review, row.outcome, row.reviewed_at, row.reviewed_by = Review.REFUND_FAILED, "", None, None
+    row.save(update_fields=["needs_review", "outcome", "reviewed_at", "reviewed_by"])
+    alerts.queue_for_payment(row)
+    if charge is not None and order is not None and order.status == Order.Status.PAID and not charge.is_waiting:
+        _book(row, charge, order)
+    return row.needs_review
+
+
 def settle_early(charge: Payment, order: Order | None) -> None:
     """Apply what came before the charge itself did. Both are locked by the caller."""
     for row in matching.early_refunds(charge).select_for_update(of=("self",), no_key=True).order_by("created_at"):
         row.charge, row.order = charge, order
         row.save(update_fields=["charge", "order"])
-        if row.kind == Payment.Kind.REFUND:
+        if row.kind == Payment.Kind.REFUND and row.needs_review != Review.REFUND_FAILED:
             settle(row, charge, order)
 
 
@@ -51,9 +69,9 @@ def settle(row: Payment, charge: Payment, order: Order | None) -> None:
         wait_for_a_person(row, Review.AMOUNT)
     elif charge.is_waiting:
         _settle_unbooked(row, charge)
-    elif charge.outcome == PaymentOutcome.REFUNDED:
-        wait_for_a_person(row, Review.NONE)
-    elif charge.outcome == PaymentOutcome.IGNORED or order is None:
+    elif charge.outcome in (PaymentOutcome.REFUNDED, PaymentOutcome.IGNORED):
+        wait_for_a_person(row, Review.NONE)  # it pays nothing here
+    elif order is None:
         wait_for_a_person(row, Review.REFUND_FIRST)
     else:
         _settle_order(row, charge, order)
@@ -61,9 +79,10 @@ def settle(row: Payment, charge: Payment, order: Order | None) -> None:
 
 def follow_up(charge: Payment, order: Order) -> None:
     """Book what was given back of a charge before a person gave it this order. Both are locked."""
-    row = charge.taken_back_by.filter(kind=Payment.Kind.REFUND).order_by("-created_at").first()
+    charge.taken_back_by.update(order=order)
+    refunds = charge.taken_back_by.filter(kind=Payment.Kind.REFUND).exclude(needs_review=Review.REFUND_FAILED)
+    row = refunds.order_by("-created_at").first()
     if row is not None:
-        charge.taken_back_by.update(order=order)
         settle(row, charge, order)
 
 
@@ -88,14 +107,6 @@ def _settle_charge(seen: Payment) -> None:
     settle_early(matching.lock_payment(seen, expect_order=seen.order_id), order)
 
 
-def given_back(charge: Payment) -> int:
-    """Minor units given back so far. Providers tell of single refunds, of their total, or of both."""
-    refunds = charge.taken_back_by.filter(Q(currency="") | Q(currency=charge.currency), kind=Payment.Kind.REFUND)
-    total = Q(reference__startswith=TOTAL_PREFIX)
-    sums = refunds.aggregate(single=Sum("amount_minor", filter=~total), total=Max("amount_minor", filter=total))
-    return max(sums["single"] or 0, sums["total"] or 0)
-
-
 def is_whole(charge: Payment, order: Order | None) -> bool:
     """Whether nothing of the charge is left."""
     whole = charge.amount_minor
@@ -105,17 +116,14 @@ def is_whole(charge: Payment, order: Order | None) -> bool:
 
 
 def wait_for_a_person(payment: Payment, reason: str) -> None:
-    """Note why a payment must be looked at, or that it need not be any more. Mails the staff the first time only."""
+    """Note why a payment must be looked at, or that it need not be any more. Mails the staff the first time only.
+    What a person has decided about stays as they saw it."""
+    if payment.outcome:
+        return
     before, payment.needs_review = payment.needs_review, reason
     payment.save(update_fields=["needs_review"])
     if reason and not before:
         alerts.queue_for_payment(payment)
-
-
-def close(payment: Payment, outcome: str, note: str) -> None:
-    """Say without a person what became of a payment that waits."""
-    payment.outcome, payment.outcome_note, payment.reviewed_at = outcome, note, timezone.now()
-    payment.save(update_fields=["outcome", "outcome_note", "reviewed_at"])
 
 
 def _store(
@@ -150,7 +158,7 @@ def _settle_unbooked(row: Payment, charge: Payment) -> None:
     """The charge paid no order yet: given back whole, it needs nobody any more."""
     if is_whole(charge, None):
         close(charge, PaymentOutcome.REFUNDED, "Given back at the provider.")
-        _finish_parts(charge, row)
+        finish_parts(charge.taken_back_by.exclude(pk=row.pk))
         wait_for_a_person(row, Review.NONE)
     else:
         wait_for_a_person(row, Review.PARTIAL)
@@ -164,26 +172,18 @@ def _settle_order(row: Payment, charge: Payment, order: Order) -> None:
     elif is_whole(charge, order):
         is_inside = order.checkins.exists()
         status.refund_locked(order, force=True, payment=row)
-        _finish_parts(charge, row)
         wait_for_a_person(row, Review.REFUND_INSIDE if is_inside else Review.NONE)
-    elif _book_part(row, charge, order):
+    elif _book(row, charge, order):
         wait_for_a_person(row, Review.PARTIAL)
 
 
-def _book_part(row: Payment, charge: Payment, order: Order) -> bool:
-    """Write what is new of a partial refund to the journal. False when all of it was known already, because the
-    provider tells of single refunds and of their total."""
-    if charge.currency != order.currency:
-        return True  # accepted in another currency; its parts say nothing about the order's
-    booked = booked_refunds(order)
-    part = min(major_units(given_back(charge)), order.total_price) - booked
-    if part > Decimal(0):
-        journal.refunded(order, part, row)
-    return part > Decimal(0)
-
-
-def _finish_parts(charge: Payment, last: Payment) -> None:
-    """The parts that waited for a person have added up to the whole."""
-    parts = charge.taken_back_by.exclude(pk=last.pk).filter(needs_review=Review.PARTIAL, outcome=PaymentOutcome.NONE)
-    for part in parts:
-        close(part, PaymentOutcome.REFUNDED, "The rest was given back as well.")
+def _book(row: Payment, charge: Payment, order: Order) -> bool:
+    """Bring the journal in line with what was given back of the charge of a paid order. False when nothing more was:
+    it is known already, because the provider tells of single refunds and of their total."""
+    currency = charge.currency or order.currency
+    booked = journal.given_back(order, currency)
+    earned = journal.balance(order).get(currency, 0) + booked
+    part = min(major_units(given_back(charge)), earned) - booked
+    if part:
+        journal.refunded(order, part, currency, row)
+    return part > 0

@@ -11,18 +11,18 @@ from accounts.models import User
 from audit.services import record
 from events.services import reserve_paid
 from homeproductions.errors import MissingFields
-from orders import codes, journal
+from orders import codes, journal, places
 from orders.errors import AlreadyReviewed, AmountDiffers, OrderNotPending, PaymentNotFound, WrongKind
 from orders.models import FROZEN_FIELDS, Order, Payment
 
-from . import payments, refunds, status
+from . import matching, payments, refunds, status
 from .checkout import new_order_number
 from .settlement import mark_paid
 
-Kind, Outcome = Payment.Kind, Payment.Outcome
+Kind, Outcome, Review = Payment.Kind, Payment.Outcome, Payment.Review
 BY_HAND = ("admin", "admin_legacy")
 # What a new order has of its own; everything else the guest bought and said is the old one's.
-NOT_COPIED = {"id", "order_number", "created_at"}
+NOT_COPIED = {"id", "order_number", "created_at", "replaces"}
 
 
 @transaction.atomic
@@ -42,7 +42,9 @@ def assign(
     _refuse_difference(order, payment, accept_difference)
     payment.order = order
     _finish(payment, Outcome.ASSIGNED, note, actor)
-    if not is_linked:
+    if is_linked:
+        journal.received(order, payment)
+    else:
         mark_paid(order, provider=payment.provider, reference=payment.reference, actor=actor, payment=payment)
     refunds.follow_up(payment, order)
     return payment
@@ -81,24 +83,37 @@ def accept_late(
 
 @transaction.atomic
 def mark_refunded(payment_id: UUID, *, actor: User, note: str = "") -> Payment:
-    """Note that a waiting charge (or one disputed and lost) was given back at the provider. No order changes: it paid
-    none. Raises PaymentNotFound, AlreadyReviewed or WrongKind."""
-    _lock_order_of(payment_id)
+    """Note that a waiting charge was given back at the provider, a dispute was lost, or a refund that failed was made
+    in another way. The order that a disputed or refunded charge paid follows, as with any refund.
+
+    Raises PaymentNotFound, AlreadyReviewed or WrongKind.
+    """
+    order = _lock_order_of(payment_id)
     payment = _lock_waiting(payment_id)
-    if payment.kind == Kind.REFUND:
+    if payment.kind == Kind.REFUND and payment.needs_review != Review.REFUND_FAILED:
         raise WrongKind("This is a refund already.")
+    if payment.kind == Kind.DISPUTE and payment.amount_minor is None and payment.charge is not None:
+        payment.amount_minor, payment.currency = payment.charge.amount_minor, payment.charge.currency
+        payment.save(update_fields=["amount_minor", "currency"])
     _finish(payment, Outcome.REFUNDED, note, actor)
+    if payment.charge is not None:
+        refunds.settle(payment, _lock_settled(payment.charge, order), order)
     return payment
 
 
 @transaction.atomic
 def ignore(payment_id: UUID, *, actor: User, note: str) -> Payment:
-    """Take a payment off the list, for the reason in the note. Raises PaymentNotFound, AlreadyReviewed or
-    MissingFields."""
+    """Take a payment off the list, for the reason in the note.
+
+    Raises PaymentNotFound, AlreadyReviewed, MissingFields, or WrongKind for a failed refund of what is closed: that
+    money is not ours any more.
+    """
     if not note.strip():
         raise MissingFields("note: say why nothing has to be done.")
-    _lock_order_of(payment_id)
+    order = _lock_order_of(payment_id)
     payment = _lock_waiting(payment_id)
+    if payment.needs_review == Review.REFUND_FAILED and _is_owed(payment, order):
+        raise WrongKind("Its guest has neither ticket nor money. Give it back in another way, then mark it so.")
     _finish(payment, Outcome.IGNORED, note, actor)
     return payment
 
@@ -127,13 +142,26 @@ def _lock_waiting(payment_id: UUID) -> Payment:
     return payment
 
 
+def _lock_settled(charge: Payment, order: Order | None) -> Payment:
+    try:
+        return matching.lock_payment(charge, expect_order=order.pk if order else None)
+    except matching.Moved as moved:
+        raise AlreadyReviewed("Its payment was given to another order meanwhile. Look again.") from moved
+
+
 # --- Rules ---------------------------------------------------------------------------------------------------
 
 
 def _is_paid_by_hand(order: Order) -> bool:
     """Somebody marked it paid before the notice came, and no other payment has been taken for its money."""
     is_by_hand = order.status == Order.Status.PAID and order.payment_provider in BY_HAND
-    return is_by_hand and not order.payments.filter(kind=Kind.CHARGE, outcome=Outcome.ASSIGNED).exists()
+    return is_by_hand and not places.settled_charges().filter(order=order).exists()
+
+
+def _is_owed(refund: Payment, order: Order | None) -> bool:
+    """Whether what this refund was to give back is no longer paid for anything."""
+    is_closed = order is not None and order.status == Order.Status.REFUNDED
+    return is_closed or (refund.charge is not None and refund.charge.outcome == Outcome.REFUNDED)
 
 
 def _refuse_difference(order: Order, payment: Payment, is_accepted: bool) -> None:
@@ -148,6 +176,7 @@ def _again(old: Order) -> Order:
     content: dict[str, Any] = {name: getattr(old, name) for name in FROZEN_FIELDS if name not in NOT_COPIED}
     return Order.objects.create(
         id=order_id,
+        replaces=old,
         order_number=new_order_number(timezone.now()),
         qr_code_hash=codes.hash_code(codes.code_for(order_id, 1)),
         payment_method=old.payment_method,

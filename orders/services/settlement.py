@@ -1,17 +1,13 @@
-"""The one place where a pending order becomes paid, and what was booked of its money."""
+"""The one place where a pending order becomes paid, and where payments are closed without a person."""
 
-from decimal import Decimal
-
-from django.db.models import Sum
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from audit.services import record
 from orders import journal, mails
 from orders.errors import OrderNotPending
-from orders.models import JournalEntry, Order, Payment
-
-MINOR_UNITS = 100  # USD and GTQ both count hundredths
+from orders.models import Order, Payment
 
 
 def mark_paid(
@@ -43,23 +39,21 @@ def mark_paid(
     )
     change = {"status": Order.Status.PAID, "provider": provider}
     record("STATUS_CHANGE", order, actor=actor, old={"status": Order.Status.PENDING}, new=change)
-    journal.sold(order, payment)
+    journal.sold(order)
+    if payment is not None:
+        journal.received(order, payment)
     mails.close_received(order, reason="the order was paid")
     if send_ticket:
         mails.queue_ticket(order)
 
 
-def minor_units(amount: Decimal) -> int:
-    """Whole cents, as providers count."""
-    return int(amount * MINOR_UNITS)
+def finish_parts(rows: QuerySet[Payment]) -> None:
+    """The partial refunds that wait for a person have become a whole one."""
+    for part in rows.filter(needs_review=Payment.Review.PARTIAL, outcome=Payment.Outcome.NONE):
+        close(part, Payment.Outcome.REFUNDED, "The rest was given back as well.")
 
 
-def major_units(minor: int) -> Decimal:
-    """What `minor_units` made of an amount, back again."""
-    return Decimal(minor) / MINOR_UNITS
-
-
-def booked_refunds(order: Order) -> Decimal:
-    """How much of the order's money the journal says was given back, a positive number."""
-    refunds = JournalEntry.objects.filter(order=order, kind=JournalEntry.Kind.REFUND)
-    return -(refunds.aggregate(sum=Sum("amount"))["sum"] or Decimal(0))
+def close(payment: Payment, outcome: str, note: str) -> None:
+    """Say without a person what became of a payment that waits."""
+    payment.outcome, payment.outcome_note, payment.reviewed_at = outcome, note, timezone.now()
+    payment.save(update_fields=["outcome", "outcome_note", "reviewed_at"])

@@ -14,7 +14,6 @@ from orders.errors import AlreadyInside, CannotCancel, CannotRefund, NotPaid, Or
 from orders.models import Order, Payment
 
 from . import settlement
-from .settlement import booked_refunds
 
 Status = Order.Status
 
@@ -80,9 +79,9 @@ def refund_locked(
         raise AlreadyInside
     order.refunded_at = timezone.now()
     _leave(order, Status.REFUNDED, "refunded_at", actor=actor, release_seats=not is_inside)
-    rest = order.total_price - booked_refunds(order)
-    if rest > 0:
-        journal.refunded(order, rest, payment)
+    for currency, rest in journal.balance(order).items():
+        journal.refunded(order, rest, currency, payment)
+    settlement.finish_parts(order.payments.exclude(pk=payment.pk) if payment else order.payments.all())
     mails.queue_refunded(order)
 
 

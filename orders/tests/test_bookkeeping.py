@@ -2,6 +2,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from events.models import TicketTier
 from orders.bookkeeping import differences
@@ -92,7 +93,7 @@ def test_paid_order_without_a_sale_is_named():
     Order.objects.update(status="paid")
 
     [difference] = differences()
-    assert difference.startswith(f"order {order.order_number} is paid over 25.50: the journal has 0")
+    assert difference.startswith(f"order {order.order_number} is paid over 25.50: the journal sold 0")
 
 
 def test_seats_that_were_never_given_back_are_named():
@@ -106,3 +107,57 @@ def test_charge_that_pays_nothing_and_waits_for_nobody_is_named():
     payment = Payment.objects.create(provider="webhook", reference="pay_1", order=make_order())
 
     assert differences() == [f"payment {payment.pk} of webhook pays no order and waits for nobody"]
+
+
+def settled_charge(amount=2550, **fields):
+    """A paid order and the charge that is its money."""
+    order = make_order(status="paid")
+    money = {"amount_minor": amount, "currency": "USD", "reference": "pay_1", **fields}
+    return order, Payment.objects.create(provider="webhook", order=order, **money)
+
+
+def test_books_of_a_charge_agree():
+    settled_charge()
+
+    assert differences() == []
+
+
+def test_second_charge_that_counts_as_the_money_of_an_order_is_named():
+    order, charge = settled_charge()
+    charge.pk, charge.reference = None, "pay_2"
+    charge.save(force_insert=True)
+
+    assert differences() == [f"order {order.order_number}: 2 payments count as its money"]
+
+
+def test_assigned_charge_of_a_dead_order_is_named():
+    order = make_order(status="cancelled")
+    fields = {"needs_review": "unknown_order", "outcome": "assigned", "reviewed_at": timezone.now()}
+    payment = Payment.objects.create(provider="webhook", reference="pay_1", order=order, **fields)
+
+    assert differences() == [f"payment {payment.pk} of webhook pays no order and waits for nobody"]
+
+
+@pytest.mark.parametrize(("changes", "text"), [({"amount": 2000}, "20.00 USD"), ({"currency": "GTQ"}, "25.50 GTQ")])
+def test_charge_that_brought_something_else_than_was_booked_is_named(changes, text):
+    _, charge = settled_charge(**changes)
+
+    [difference] = differences()
+    assert difference.startswith(f"payment {charge.pk} brought {text}, the journal has ")
+
+
+def test_refund_that_is_not_in_the_journal_is_named():
+    order, charge = settled_charge()
+    part = {"reference": "re_1", "amount_minor": 500, "currency": "USD", "charge": charge, "order": order}
+    Payment.objects.create(provider="webhook", kind="refund", **part)
+
+    assert differences() == [f"order {order}: the provider gave back 5.00 USD, the journal has 0.00"]
+
+
+def test_refunded_order_that_kept_money_is_named():
+    order = make_order(status="refunded")
+    JournalEntry.objects.create(
+        kind="adjustment", order=order, event=order.event, tier=order.tier, amount=1, currency="USD"
+    )
+
+    assert differences() == [f"order {order} is refunded: the journal has 1.00 USD of it left"]

@@ -15,9 +15,12 @@ from homeproductions import chores
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.registry import render
 from orders import mails
+from orders.checkouts import Standing
 from orders.models import JournalEntry, Order, Payment
-from orders.services import holds, status
+from orders.services import holds, review, status
+from tests import provider_bodies as bodies
 from tests.factories import make_event, make_order, make_tier, make_user
+from tests.provider_bodies import receive
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +70,7 @@ def answers(monkeypatch):
             answer = self[order.order_number]
             if isinstance(answer, Exception):
                 raise answer
-            return answer
+            return answer if isinstance(answer, Standing) else Standing(answer)
 
     answers = Answers()
     answers.asked = []
@@ -287,11 +290,35 @@ def test_paid_checkout_pays_the_order_although_its_webhook_never_came(answers):
     assert OutboxEmail.objects.filter(order=order, email_type="ticket").count() == 1
 
 
-@pytest.mark.parametrize("answer", ["open", "unknown", RuntimeError("away")])
+def test_payment_that_was_asked_about_counts_once_when_its_webhook_comes_after_all(answers):
+    order = make_due_at_provider()
+    answers[order.order_number] = Standing("paid", payment=f"pi_{order.pk.hex[:8]}")
+    holds.expire_due()
+
+    # Two of Stripe's events: one names the checkout and the payment, the other only the payment.
+    receive(bodies.stripe_intent(order), "stripe")
+    receive(bodies.stripe_session(order, id=order.checkout_reference), "stripe")
+
+    assert list(Payment.objects.values_list("order", "needs_review")) == [(order.pk, "")]
+
+
+def test_money_that_waits_for_a_person_keeps_the_seats():
+    order = make_due()
+    receive(bodies.recurrente(order, amount_in_cents=100))
+
+    assert holds.expire_due() == 0
+    order.refresh_from_db()
+    assert (order.status, Payment.objects.get().needs_review) == ("pending", "amount_mismatch")
+
+    review.mark_refunded(Payment.objects.get().pk, actor=make_user("admin"))
+    assert holds.expire_due() == 1
+
+
+@pytest.mark.parametrize("answer", ["open", "under way", "unknown", RuntimeError("away")])
 def test_other_answers_earn_a_few_extensions_and_then_the_hold_ends(answers, answer):
     order = make_due_at_provider()
     answers[order.order_number] = answer
-    extensions = holds.EXTENSIONS["open" if answer == "open" else "unknown"]
+    extensions = holds.EXTENSIONS["unknown" if isinstance(answer, Exception) else answer]
 
     assert [asked_again(order) for _ in range(extensions + 1)] == [0] * extensions + [1]
     assert order.status == "cancelled"

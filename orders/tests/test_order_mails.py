@@ -10,8 +10,8 @@ from homeproductions.mail import services as outbox
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.services import process_due
 from orders import links, mails
-from orders.models import Order
-from orders.services import checkout, status
+from orders.models import Order, Payment
+from orders.services import checkout, holds, review, status
 from tests.factories import make_event, make_order, make_tier, make_user
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +33,14 @@ def place(**fields):
 
 def kinds(**fields):
     return list(OutboxEmail.objects.filter(**fields).order_by("created_at").values_list("email_type", flat=True))
+
+
+def charge(order, reason="late_payment", **fields):
+    """Money for the order that waits for a person."""
+    money = {"amount_minor": int(order.total_price * 100), "currency": order.currency}
+    return Payment.objects.create(
+        order=order, provider="recurrente", reference="pa_1", needs_review=reason, **{**money, **fields}
+    )
 
 
 def texts_of(message):
@@ -135,6 +143,76 @@ def test_mail_that_comes_too_late_to_pay_is_not_sent(mailoutbox):
     process_due()
 
     assert (mailoutbox, OutboxEmail.objects.get().error_message) == ([], "the time to pay is over")
+
+
+MONEY_MAILS = {
+    "confirmation": (mails.queue_received, "pending", "amount_mismatch"),
+    "hold_expired": (mails.queue_hold_expired, "cancelled", "late_payment"),
+}
+
+
+@pytest.mark.parametrize(("queue", "state", "reason"), MONEY_MAILS.values(), ids=MONEY_MAILS.keys())
+def test_guest_whose_money_waits_is_not_told_that_it_is_missing(queue, state, reason, mailoutbox):
+    order = make_order(status=state)
+    queue(order)
+    charge(order, reason)
+
+    process_due()
+
+    mail = OutboxEmail.objects.get()
+    assert (mailoutbox, mail.error_message) == ([], "a payment for the order waits for a person")
+
+
+@pytest.mark.parametrize(("queue", "state", "reason"), MONEY_MAILS.values(), ids=MONEY_MAILS.keys())
+def test_guest_whose_money_went_back_is_told_as_usual(queue, state, reason, mailoutbox):
+    order = make_order(status=state)
+    queue(order)
+    charge(order, reason, outcome="refunded", reviewed_at=timezone.now())
+
+    process_due()
+
+    assert len(mailoutbox) == 1
+
+
+def test_guest_who_has_a_ticket_after_all_is_not_told_that_the_order_expired(mailoutbox):
+    order = make_order(hold_expires_at=timezone.now() - timedelta(seconds=1))
+    holds.expire_due()
+    successor = review.accept_late(charge(Order.objects.get(pk=order.pk)).pk, actor=make_user("admin"))
+
+    process_due()
+
+    assert OutboxEmail.objects.get(email_type="hold_expired").error_message == "another order took its place"
+    assert list(OutboxEmail.objects.filter(status="sent").values_list("order", flat=True)) == [successor.pk]
+
+
+def test_cancelling_by_hand_while_money_waits_tells_the_guest_nothing(mailoutbox):
+    order = place()
+    charge(order, "amount_mismatch")
+
+    status.cancel(order.pk, actor=make_user())
+    process_due()
+
+    assert (mailoutbox, kinds(status="failed"), kinds(status="pending")) == ([], ["confirmation"], [])
+
+
+def test_refund_names_the_money_that_was_taken(mailoutbox):
+    order = make_order()
+    payment = charge(order, "amount_mismatch", amount_minor=20000, currency="GTQ")
+    review.assign(payment.pk, order.pk, actor=make_user("admin"), accept_difference=True)
+
+    status.refund(order.pk)
+    process_due()
+
+    for text in texts_of(mailoutbox[-1]):
+        assert ("You get 200.00 GTQ back" in text, "25.50 USD back" in text) == (True, False)
+
+
+def test_refund_of_a_free_order_promises_no_money(mailoutbox):
+    status.refund(place(price=0).pk)
+
+    process_due()
+
+    assert not any("back the way you" in text for text in texts_of(mailoutbox[-1]))
 
 
 def test_order_is_told_until_when_to_pay(mailoutbox, settings):

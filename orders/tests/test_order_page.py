@@ -1,6 +1,7 @@
 """The page behind an order's link: what each state shows, and that the link stays with the guest."""
 
 import io
+import uuid
 from datetime import date, datetime, time, timedelta
 from html.parser import HTMLParser
 
@@ -13,11 +14,11 @@ from PIL import Image
 
 from homeproductions.logs import scrub
 from orders import links
-from orders.models import CheckIn, Order
-from orders.services import paying
+from orders.models import CheckIn, Order, Payment
+from orders.services import paying, review
 from orders.services.tickets import hash_code
 from tests import payment_provider
-from tests.factories import make_event, make_order, make_tier
+from tests.factories import make_event, make_order, make_tier, make_user
 
 pytestmark = pytest.mark.django_db
 OWN, OF_TIER = "https://pay.example/mine", "https://pay.example/all"
@@ -56,6 +57,19 @@ def order_in(status="pending", event=None, tier=None, **fields):
 
 def path_of(order):
     return f"/orders/{links.token_of(order)}/"
+
+
+def charge(order, reason="", **fields):
+    """Money that came for the order; with a reason it waits for a person."""
+    money = {"amount_minor": int(order.total_price * 100), "currency": order.currency}
+    return Payment.objects.create(
+        order=order, provider="recurrente", reference=str(uuid.uuid4()), needs_review=reason, **{**money, **fields}
+    )
+
+
+def accepted(order):
+    """The order that a person made in place of a closed one, for money that came too late."""
+    return review.accept_late(charge(order, "late_payment").pk, actor=make_user("admin"))
 
 
 class Shown(HTMLParser):
@@ -259,6 +273,150 @@ def test_nonsense_behind_the_link_changes_nothing(guest, look):
     assert not [each for each in page.all("meta") if each.get("http-equiv")]
 
 
+# --- Money that waits for a person -------------------------------------------------------------------------
+
+
+WAITS = {
+    "other amount": ({}, "amount_mismatch"),
+    "other amount, hold over": ({"hold_expires_at": timedelta(minutes=-1)}, "amount_mismatch"),
+    "cancelled": ({"status": "cancelled"}, "late_payment"),
+    "expired": (
+        {"status": "cancelled", "hold_expires_at": timedelta(-1), "cancelled_at": timedelta(0)},
+        "late_payment",
+    ),
+    "refunded": ({"status": "refunded"}, "double_payment"),
+}
+
+
+@pytest.mark.parametrize(("fields", "reason"), WAITS.values(), ids=WAITS.keys())
+def test_guest_whose_money_waits_for_a_person_is_told_and_not_sent_to_pay(guest, recurrente, fields, reason):
+    config.contact_email = "help@hp.example"
+    now = timezone.now()
+    fields = {key: now + value if isinstance(value, timedelta) else value for key, value in fields.items()}
+    order = order_in(tier={"payment_link": OF_TIER}, checkout_url=OWN, **fields)
+    charge(order, reason)
+
+    page = Shown(guest.get(path_of(order), {"paid": "1"}))
+
+    said = ["Your payment has arrived", "Somebody is looking at it", "Please do not pay again.", "help@hp.example"]
+    assert [words for words in said if words not in page.text] == []
+    assert ("we hold your seats" in page.text) == (order.status == "pending")
+    assert (page.ways_out, page.all("form"), page.all("img")) == ([], [], [])
+    assert not [each for each in page.all("meta") if each.get("http-equiv")]
+
+
+def test_button_opens_no_payment_page_while_money_waits(guest, recurrente):
+    order = order_in()
+    charge(order, "amount_mismatch")
+
+    response = guest.post(path_of(order))
+
+    assert (response.status_code, response["Location"], recurrente.asked) == (302, path_of(order), [])
+
+
+@pytest.mark.parametrize("outcome", ["refunded", "ignored"])
+def test_order_is_to_be_paid_again_once_a_person_has_decided(guest, outcome):
+    order = order_in(checkout_url=OWN)
+    charge(order, "amount_mismatch", outcome=outcome, reviewed_at=timezone.now())
+
+    page = Shown(guest.get(path_of(order)))
+
+    assert ("Waiting for your payment" in page.text, page.ways_out) == (True, [OWN])
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_second_payment_is_a_note_beside_the_ticket(guest, is_inside):
+    order = order_in("paid")
+    charge(order)
+    if is_inside:
+        CheckIn.objects.create(order=order, admitted=2)
+    assert "another payment" not in Shown(guest.get(path_of(order))).text
+
+    charge(order, "double_payment")
+
+    page = Shown(guest.get(path_of(order)))
+    assert "We have received another payment for this order. Somebody is looking at it" in page.text
+    assert guest.get(path_of(order) + "qr.png").status_code == (404 if is_inside else 200)
+
+
+@pytest.mark.parametrize("status", ["pending", "cancelled", "refunded"])
+def test_guest_who_paid_for_a_night_that_is_off_hears_of_both(guest, status):
+    order = order_in(status, event={"status": "cancelled"})
+    charge(order, "late_payment")
+
+    text = Shown(guest.get(path_of(order))).text
+
+    assert "Noche Blanca will not take place. You have paid for this order: we will write to lucia@example.com" in text
+
+
+CLOSED = {"cancelled": "late_payment", "refunded": ""}
+
+
+@pytest.mark.parametrize(("status", "reason"), CLOSED.items(), ids=CLOSED.keys())
+def test_money_that_could_not_be_given_back_is_not_called_returned(guest, status, reason):
+    order = order_in(status)
+    money = charge(order, reason, outcome="refunded" if reason else "", reviewed_at=timezone.now() if reason else None)
+    assert "banks may take some days" in Shown(guest.get(path_of(order))).text
+
+    charge(order, "refund_failed", kind="refund", charge=money)
+
+    text = Shown(guest.get(path_of(order))).text
+    assert "We tried to give your money back, but that has not worked yet." in text
+    assert ("banks may" in text, "If you did pay" in text, "another payment" in text) == (False, False, False)
+
+
+# --- An order in place of another --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["cancelled", "refunded"])
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_link_of_a_replaced_order_leads_to_the_one_in_its_place(guest, status, method):
+    order = order_in(status)
+    successor = accepted(order)
+
+    response = getattr(guest, method)(path_of(order) + "?paid=3")
+
+    assert (response.status_code, response["Location"]) == (302, path_of(successor))
+    assert "Your entry code" in guest.get(path_of(successor)).content.decode()
+    assert guest.get(path_of(order) + "qr.png").status_code == 404
+
+
+def test_replaced_order_that_was_replaced_again_leads_on_to_the_end(guest):
+    first = order_in("cancelled")
+    second = accepted(first)
+    Order.objects.filter(pk=second.pk).update(status="refunded")
+    third = accepted(Order.objects.get(pk=second.pk))
+
+    response = guest.get(path_of(first), follow=True)
+
+    assert [address for address, _ in response.redirect_chain] == [path_of(second), path_of(third)]
+    assert Shown(response).all("img") != []
+
+
+def test_of_several_in_its_place_the_newest_that_admits_is_shown(guest):
+    order = order_in("cancelled")
+    older, newer, newest = accepted(order), accepted(order), accepted(order)
+
+    places = [guest.get(path_of(order))["Location"]]
+    for closed in (newest, newer, older):
+        Order.objects.filter(pk=closed.pk).update(status="refunded")
+        places.append(guest.get(path_of(order))["Location"])
+
+    assert places == [path_of(each) for each in (newest, newer, older, newest)]
+
+
+@pytest.mark.parametrize("status", ["paid", "refunded"])
+def test_money_that_waits_with_a_replaced_order_is_told_where_its_link_leads(guest, status):
+    order = order_in("cancelled")
+    successor = accepted(order)
+    Order.objects.filter(pk=successor.pk).update(status=status)
+
+    charge(order, "late_payment")
+
+    words = {"paid": "We have received another payment", "refunded": "Your payment has arrived"}[status]
+    assert words in Shown(guest.get(path_of(order), follow=True)).text
+
+
 # --- Keeping the link with the guest -----------------------------------------------------------------------
 
 
@@ -275,6 +433,16 @@ def test_nothing_of_it_is_kept_indexed_or_passed_on(guest, status, leaf):
     policy = response["Content-Security-Policy"]
     assert "img-src 'self' data:;" in policy + ";"
     assert "'unsafe" not in policy
+
+
+def test_neither_is_the_way_to_the_order_in_its_place(guest):
+    order = order_in("cancelled")
+    accepted(order)
+
+    response = guest.get(path_of(order))
+
+    assert (response["Referrer-Policy"], response["X-Robots-Tag"][:7]) == ("no-referrer", "noindex")
+    assert "no-store" in response["Cache-Control"]
 
 
 def test_page_holds_no_script_style_or_token(guest):

@@ -15,7 +15,9 @@ from orders import checkouts, links
 from orders.models import Order
 from orders.services import paying
 from tests import payment_provider
+from tests import provider_bodies as bodies
 from tests.factories import make_event, make_order, make_tier
+from tests.provider_bodies import receive
 
 from .test_order_api import wish
 
@@ -360,7 +362,7 @@ PAST, FUTURE = "2020-01-01T00:00:00Z", "2050-05-15T13:45:30Z"
         ("stripe", {"status": "complete", "payment_status": "paid"}, "paid"),
         ("stripe", {"status": "complete", "payment_status": "no_payment_required"}, "paid"),
         ("stripe", {"status": "open", "payment_status": "unpaid"}, "open"),
-        ("stripe", {"status": "complete", "payment_status": "unpaid"}, "open"),
+        ("stripe", {"status": "complete", "payment_status": "unpaid"}, "under way"),
         ("stripe", {"status": "expired", "payment_status": "unpaid"}, "gone"),
         ("stripe", {"status": None, "payment_status": None}, "unknown"),
     ],
@@ -371,7 +373,7 @@ def test_provider_says_what_became_of_a_page(provider, use, db, name, answer, st
     paying.start(order)
     provider.states[order.checkout_reference] = answer
 
-    assert paying.ask_provider(order) == state
+    assert paying.ask_provider(order).state == state
 
 
 @pytest.mark.parametrize("failure", [{"refuse": 500}, {"refuse": 401}, {"answer": b"?"}, {"answer": []}], ids=str)
@@ -380,25 +382,32 @@ def test_provider_that_fails_says_nothing(each, failure):
     paying.start(order)
     vars(each).update(failure)
 
-    assert paying.ask_provider(order) == "unknown"
+    assert paying.ask_provider(order).state == "unknown"
+
+
+def test_order_with_money_that_waits_for_a_person_gets_no_page(each):
+    order = make_order()
+    receive(bodies.recurrente(order, amount_in_cents=1))
+
+    assert (paying.start(order), each.asked) == (False, [])
 
 
 def test_page_that_the_provider_does_not_know_is_gone(each):
     order = make_order(checkout_provider=each.name, checkout_reference="ch/../1?x", checkout_url="https://x.example")
 
-    assert paying.ask_provider(order) == "gone"
+    assert paying.ask_provider(order).state == "gone"
     assert each.asked[0].path.endswith("/ch%2F..%2F1%3Fx")
 
 
 def test_order_without_a_page_has_none_to_ask_about(each):
-    assert (paying.ask_provider(make_order()), each.asked) == ("gone", [])
+    assert (paying.ask_provider(make_order()).state, each.asked) == ("gone", [])
 
 
 def test_provider_whose_keys_are_gone_is_not_asked(provider, use, db):
     use("stripe")
     order = make_order(checkout_provider="recurrente", checkout_reference="ch_1", checkout_url="https://x.example")
 
-    assert (paying.ask_provider(order), provider.asked) == ("unknown", [])
+    assert (paying.ask_provider(order).state, provider.asked) == ("unknown", [])
 
 
 def test_provider_of_the_page_is_asked_although_another_opens_new_ones(provider, use, settings, db):
@@ -407,4 +416,4 @@ def test_provider_of_the_page_is_asked_although_another_opens_new_ones(provider,
     paying.start(order)
     settings.RECURRENTE_PUBLIC_KEY, settings.RECURRENTE_SECRET_KEY = "a", "b"
 
-    assert paying.ask_provider(order) == "open"
+    assert paying.ask_provider(order).state == "open"

@@ -9,6 +9,7 @@ import pytest
 
 from events.models import TicketTier
 from homeproductions.mail.models import OutboxEmail
+from orders.bookkeeping import differences
 from orders.models import JournalEntry, Order, Payment, WebhookDelivery
 from orders.services import checkin, review, status
 from tests import provider_bodies as bodies
@@ -416,13 +417,22 @@ def test_single_refunds_and_their_total_count_once_in_any_order(send, order, seq
     assert (state(order)[0], sum(refunded(order))) == ("paid", Decimal("31.00"))
 
 
-def test_refund_that_did_not_happen_changes_nothing(send, order):
+STEPS = (("refund.created", "pending"), ("refund.failed", "failed"), ("refund.updated", "succeeded"))
+
+
+@pytest.mark.parametrize("sequence", list(itertools.permutations(STEPS)), ids=str)
+def test_refund_that_failed_is_told_to_a_person_and_its_success_from_before_is_none(send, order, sequence):
+    """Whatever overtakes what: if it succeeded first, the order is refunded, and its guest is owed the money."""
     send(bodies.stripe_session(order))
 
-    for event, step in (("refund.created", "pending"), ("refund.failed", "failed"), ("refund.updated", "canceled")):
-        send(bodies.stripe_refund(order, 5100, event=event, status=step))
+    for event, step in sequence:
+        send(bodies.stripe_refund(order, 5100, event=event, status=step, id="re_1"))
 
-    assert (state(order), Payment.objects.count()) == (("paid", 1, 2), 1)
+    is_late = [step for _, step in sequence].index("failed") < [step for _, step in sequence].index("succeeded")
+    assert state(order)[0] == ("paid" if is_late else "refunded")
+    refund = Payment.objects.get(kind="refund")
+    assert (refund.needs_review, refund.is_waiting, alerts()) == ("refund_failed", True, 1)
+    assert differences() == []
 
 
 def test_refund_of_money_that_waited_settles_it(send, order):

@@ -12,9 +12,10 @@ from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.registry import render
 from orders.bookkeeping import differences
 from orders.models import JournalEntry, Order, Payment
-from orders.services import payments, review, status
+from orders.services import review, status
 from tests import provider_bodies as bodies
 from tests.factories import bearer, make_order, make_tier, make_user
+from tests.provider_bodies import receive
 
 PATH = "/api/admin/payments"
 
@@ -22,11 +23,6 @@ PATH = "/api/admin/payments"
 @pytest.fixture
 def office(db):
     return make_user("admin")
-
-
-def receive(body, provider="recurrente"):
-    delivery = payments.store_delivery(provider=provider, event_id=str(uuid.uuid4()), body=body, headers={})
-    payments.apply_delivery(delivery.pk)
 
 
 def late(**changes):
