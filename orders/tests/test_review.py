@@ -355,7 +355,10 @@ def test_admin_accepts_a_late_payment_in_one_action(client, office):
     payment = late()
     client.force_login(office)
 
-    assert payment.order.order_number in page(client, "/admin/orders/payment/?waiting=1")
+    listed = page(client, "/admin/orders/payment/?waiting=1")
+    assert payment.order.order_number in listed
+    assert "Waiting for a person: Yes" in listed
+    assert "/static/office/office.css" in listed
     decide = f"/admin/orders/payment/{payment.pk}/do/accept-late/"
     assert decide in page(client, f"/admin/orders/payment/{payment.pk}/change/")
     assert "51.00 USD" in page(client, decide)
