@@ -10,12 +10,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from homeproductions.office.filters import Choice, by_value
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Step
 
-from . import alerts, queries
+from . import alerts, places, queries
 from .models import Payment, WebhookDelivery
+from .providers.registry import BY_NAME
 from .services import review
+
+PROVIDERS = tuple(BY_NAME)
 
 # --- What a person may decide ---------------------------------------------------------------------------------
 
@@ -143,17 +147,10 @@ STEPS = (
 # --- Screens --------------------------------------------------------------------------------------------------
 
 
-class WaitingFilter(admin.SimpleListFilter):
+class WaitingFilter(Choice):
     title = "waiting for a person"
     parameter_name = "waiting"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("1", "Yes")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
-        if self.value() != "1":
-            return queryset
-        return queryset.filter(outcome=Payment.Outcome.NONE).exclude(needs_review=Payment.Review.NONE)
+    choices_known = [("1", "Yes", places.IS_WAITING)]
 
 
 @admin.register(Payment)
@@ -161,7 +158,7 @@ class PaymentAdmin(ReadOnly):
     steps = STEPS
     list_display = ("waits", "amount", "kind", "order_number", "why", "provider", "created_at", "outcome")
     list_display_links = ("waits", "amount")
-    list_filter = (WaitingFilter, "needs_review", "kind", "provider", "outcome")
+    list_filter = (WaitingFilter, "needs_review", "kind", by_value("provider", PROVIDERS), "outcome")
     search_fields = ("reference", "checkout_reference", "payer_email", "order__order_number")
     sortable_by = ()
     fieldsets = (
@@ -214,7 +211,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     """Every notice as it came. `failed` ones are tried again by themselves; `ignored` ones said nothing to us."""
 
     list_display = ("received_at", "provider", "status", "attempts", "reason", "event_id")
-    list_filter = ("status", "provider")
+    list_filter = ("status", by_value("provider", PROVIDERS))
     search_fields = ("event_id", "reason")
     fields = ("provider", "event_id", "status", "reason", "attempts", "received_at", "processed_at", "text")
 
