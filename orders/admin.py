@@ -156,7 +156,7 @@ class WaitingFilter(Choice):
 @admin.register(Payment)
 class PaymentAdmin(ReadOnly):
     steps = STEPS
-    list_display = ("waits", "amount", "kind", "order_number", "why", "provider", "created_at", "outcome")
+    list_display = ("waits", "amount", "why", "order_number", "kind", "provider", "created_at", "outcome")
     list_display_links = ("waits", "amount")
     list_filter = (WaitingFilter, "needs_review", "kind", by_value("provider", PROVIDERS), "outcome")
     search_fields = ("reference", "checkout_reference", "payer_email", "order__order_number")
