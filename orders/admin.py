@@ -94,7 +94,7 @@ def is_charge(payment: Payment) -> bool:
 
 
 def can_have_gone_back(payment: Payment) -> bool:
-    return payment.kind != Payment.Kind.REFUND or payment.needs_review == Payment.Review.REFUND_FAILED
+    return payment.kind != Payment.Kind.REFUND or payment.charge_id is not None
 
 
 STEPS = (
