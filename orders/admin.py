@@ -15,11 +15,12 @@ from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Step
 
 from . import alerts, places, queries
-from .models import Payment, WebhookDelivery
+from .models import Order, Payment, WebhookDelivery
 from .providers.registry import BY_NAME
 from .services import review
 
 PROVIDERS = tuple(BY_NAME)
+CLOSED = (Order.Status.CANCELLED, Order.Status.REFUNDED)
 
 # --- What a person may decide ---------------------------------------------------------------------------------
 
@@ -80,8 +81,17 @@ def is_waiting_charge(payment: Payment) -> bool:
 
 
 def can_have_gone_back(payment: Payment) -> bool:
-    is_refund = payment.kind == Payment.Kind.REFUND
-    return payment.is_waiting and (not is_refund or payment.needs_review == Payment.Review.REFUND_FAILED)
+    return payment.is_waiting and (payment.kind != Payment.Kind.REFUND or payment.charge_id is not None)
+
+
+def can_be_ignored(payment: Payment) -> bool:
+    is_charge = payment.kind == Payment.Kind.CHARGE
+    return payment.is_waiting and not (is_charge and payment.needs_review in review.CHARGED_FOR_NOTHING)
+
+
+def is_late_charge(payment: Payment) -> bool:
+    is_closed = payment.order is None or payment.order.status in CLOSED
+    return is_waiting_charge(payment) and is_closed
 
 
 def said(explanation: str) -> Callable[[Payment], list[str]]:
@@ -106,7 +116,7 @@ STEPS = (
             "gets the ticket by e-mail. The old order stays as it is."
         ),
         LateForm,
-        fits=is_waiting_charge,
+        fits=is_late_charge,
     ),
     Step(
         "assign",
@@ -139,7 +149,7 @@ STEPS = (
         ignore,
         said("Takes it off the list. The note is kept with it."),
         IgnoreForm,
-        fits=lambda payment: payment.is_waiting,
+        fits=can_be_ignored,
     ),
 )
 
