@@ -28,6 +28,7 @@ from orders.api import door, payments, stats, webhooks
 from orders.api import public as orders
 
 from . import api
+from .dashboard import dashboard
 from .errors import NotFound
 from .health import Health
 from .throttles import limit_sign_in
@@ -110,6 +111,8 @@ urlpatterns = [
     re_path(r"^api/admin(/.*)?$", NoSuchAdminRoute.as_view()),
     re_path(r"^api(/.*)?$", NoSuchRoute.as_view()),
     path("admin/login/", limit_sign_in(admin.site.login)),
+    # Before the site's own, so that this is its home page (`admin:index`).
+    path("admin/", admin.site.admin_view(dashboard)),
     path("admin/", admin.site.urls),
     path("orders/<str:token>/", order_pages.OrderPage.as_view(), name="order-page"),
     path("orders/<str:token>/qr.png", order_pages.TicketPicture.as_view(), name="order-qr"),

@@ -1,5 +1,6 @@
 """What can be asked about orders."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,9 @@ from homeproductions.parsers import load_json
 from . import codes
 from .errors import OrderNotFound, PaymentNotFound
 from .models import CheckIn, Order, Payment
+
+# A hold that ends within this time needs a person now, if it needs one at all.
+ENDS_SOON = timedelta(minutes=15)
 
 
 def find_by_number(text: str) -> Order:
@@ -82,6 +86,11 @@ def listed(*, event_id: UUID | None = None, status: str = "", search: str = "") 
 
 def recent_checkins() -> QuerySet[CheckIn]:
     return CheckIn.objects.select_related("order__event", "order__tier").order_by("-checked_in_at", "-id")
+
+
+def hold_ends_soon(now: datetime) -> Q:
+    """The condition for pending orders that lose their seats within minutes, or are about to be told so."""
+    return Q(status=Order.Status.PENDING, hold_expires_at__lte=now + ENDS_SOON)
 
 
 def _for_office() -> QuerySet[Order]:
