@@ -15,6 +15,7 @@ class EmailKind(models.TextChoices):
     REMINDER = "reminder"
     REFUND = "refund"
     HOLD_EXPIRED = "hold_expired"
+    EVENT_OFF = "event_off"
     STAFF_ALERT = "staff_alert"
 
 
