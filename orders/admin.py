@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+import orders.admin_events  # noqa: F401  (registers the screen of nights)
 from homeproductions.office.filters import Choice, by_value
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Step
