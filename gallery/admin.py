@@ -145,7 +145,7 @@ class GalleryAdmin(UploadPages, SavedByService):
     @admin.display(description="")
     def cover(self, album: Any) -> SafeString:
         url = album.first_image or album.cover_image_url
-        return thumbnail(url) if url else format_html('<span class="no-picture">no picture</span>')
+        return thumbnail(url) if url else format_html('<span class="no-picture">{}</span>', "no picture")
 
     @admin.display(description="Night")
     def night(self, album: Gallery) -> str:
