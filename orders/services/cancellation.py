@@ -23,7 +23,7 @@ from homeproductions import chores
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from orders import mails, places
 from orders.journal import EARNINGS
-from orders.models import Cancellation, CheckIn, JournalEntry, Order
+from orders.models import Cancellation, CheckIn, JournalEntry, Order, Payment
 
 from . import status
 
@@ -186,15 +186,15 @@ def outlook(event_id: UUID) -> Outlook:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the orders of a cancelled night are. `to_give_back` are payments of refunded orders that their provider
-    has not told us a refund of."""
+    """How far the orders of a cancelled night are. `refunds_due` is how many payments of refunded orders their
+    providers still have: they wait for a person among the payments."""
 
     cancellation: Cancellation
     left: int
     done: int
     paid: int
     refunded: dict[tuple[str, str], Decimal]
-    to_give_back: int
+    refunds_due: int
 
     @property
     def total(self) -> int:
@@ -213,14 +213,14 @@ def progress(event_id: UUID) -> Progress | None:
     refunds = JournalEntry.objects.filter(
         event=event_id, kind=JournalEntry.Kind.REFUND, order__status=Status.REFUNDED, order__refunded_at__gte=since
     )
-    charges = places.settled_charges().filter(order__event=event_id, order__status=Status.REFUNDED)
+    due = Payment.objects.filter(places.IS_WAITING, needs_review=Payment.Review.REFUND_DUE, order__event=event_id)
     return Progress(
         cancellation,
         left=left(cancellation).filter(is_test=False).count(),
         done=done.count(),
         paid=orders.filter(status=Status.PAID).count(),
         refunded={key: -amount for key, amount in _by_provider(refunds.order_by()).items()},
-        to_give_back=charges.filter(taken_back_by=None).count(),
+        refunds_due=due.count(),
     )
 
 
