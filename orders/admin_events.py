@@ -69,6 +69,7 @@ def what_becomes_of_orders(event: Event) -> list[str]:
         lines.append(f"Of the paid ones, {ahead.paid_inside} belong to guests who were let in already, with {inside}.")
     if ahead.money:
         lines.append(f"No money moves by this: give it back at the provider. That would be {by_provider(ahead.money)}.")
+        lines.append("What providers still have of it waits among the payments until they tell of their refunds.")
     if ahead.waiting:
         lines.append(
             f"Payments for this night that wait for a person: {ahead.waiting}. They stay among the money to look at."

@@ -107,7 +107,7 @@ def test_money_is_for_the_office(client, db, role, sees):
 
     assert ("25.50 USD" in client.get(LIST).content.decode()) is sees
     page = client.get(page_of(order.event)).content.decode()
-    assert ("Revenue" in page) is sees
+    assert ("Revenue" in page, "History" in page) == (sees, sees)
 
 
 # --- The form ---------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from homeproductions.chores import CHORES
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.registry import render
+from orders import links
 from orders.bookkeeping import differences
 from orders.models import Cancellation, CheckIn, Order, Payment
 from orders.services import cancellation, checkout, review, status
@@ -413,6 +414,15 @@ def test_word_of_a_night_that_was_brought_back_does_not_leave(office, night):
 
     with pytest.raises(NotWanted, match="takes place after all"):
         body_of("event_off", order)
+
+
+@pytest.mark.parametrize("choice", [REFUND, KEEP])
+def test_page_of_each_order_says_that_the_night_is_off(client, office, night, choice):
+    call_off(night, choice, office)
+
+    for order in Order.objects.filter(event=night):
+        page = client.get(f"/orders/{links.token_of(order)}/").content.decode()
+        assert (order.status, "Luna will not take place." in page) == (order.status, True)
 
 
 def test_ticket_that_has_not_left_yet_stays_here(office):
