@@ -13,11 +13,10 @@ from django.utils import timezone
 from homeproductions.office.filters import Choice, by_value
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Step
-
-from . import alerts, places, queries
-from .models import Payment, WebhookDelivery
-from .providers.registry import BY_NAME
-from .services import review
+from orders import alerts, places, queries
+from orders.models import Payment, WebhookDelivery
+from orders.providers.registry import BY_NAME
+from orders.services import review
 
 PROVIDERS = tuple(BY_NAME)
 
