@@ -23,6 +23,8 @@ from gallery.api import public as gallery
 from newsletter import pages as newsletter_pages
 from newsletter.api import public as newsletter
 from orders import pages as order_pages
+from orders.admin import door as door_pages
+from orders.admin.payments import money_to_look_at
 from orders.api import admin as admin_orders
 from orders.api import door, payments, stats, webhooks
 from orders.api import public as orders
@@ -110,6 +112,11 @@ urlpatterns = [
     re_path(r"^api/admin(/.*)?$", NoSuchAdminRoute.as_view()),
     re_path(r"^api(/.*)?$", NoSuchRoute.as_view()),
     path("admin/login/", limit_sign_in(admin.site.login)),
+    path("admin/door/", admin.site.admin_view(door_pages.door_lists), name="door-lists"),
+    path("admin/door/<uuid:event_id>/", admin.site.admin_view(door_pages.door_list_page), name="door-list"),
+    path("admin/door/<uuid:event_id>/csv/", admin.site.admin_view(door_pages.door_list_csv), name="door-list-csv"),
+    path("admin/door/<uuid:event_id>/xlsx/", admin.site.admin_view(door_pages.door_list_xlsx), name="door-list-xlsx"),
+    path("admin/money/", admin.site.admin_view(money_to_look_at), name="money"),
     path("admin/", admin.site.urls),
     path("orders/<str:token>/", order_pages.OrderPage.as_view(), name="order-page"),
     path("orders/<str:token>/qr.png", order_pages.TicketPicture.as_view(), name="order-qr"),

@@ -3,6 +3,7 @@
 Every figure is an aggregate of its own: joining tiers with orders would multiply both.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -57,6 +58,16 @@ def admissions(event_id: UUID | None = None) -> dict[str, int]:
         orders=Count("pk", filter=still_paid),
         people=Coalesce(Sum("admitted", filter=still_paid), 0),
     )
+
+
+def doors(event_ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
+    """For each of these nights, people expected (tickets of paid orders) and people inside."""
+    ids = list(event_ids)
+    paid = real_orders().filter(status=Status.PAID, event__in=ids).order_by()
+    expected = dict(paid.values_list("event_id").annotate(Sum("quantity")))
+    checkins = CheckIn.objects.filter(order__in=paid).order_by()
+    inside = dict(checkins.values_list("order__event_id").annotate(Sum("admitted")))
+    return {event_id: (expected.get(event_id, 0), inside.get(event_id, 0)) for event_id in ids}
 
 
 def events_by_status() -> dict[str, int]:
