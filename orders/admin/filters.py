@@ -71,6 +71,9 @@ class TierFilter(Menu):
     title = "tier"
     parameter_name = "tier"
 
+    def has_output(self) -> bool:
+        return super().has_output() or bool(self.value())
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         event_id, chosen = as_uuid(request.GET.get("event", "")), as_uuid(self.value() or "")
         if not event_id and not chosen:
