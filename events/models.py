@@ -1,6 +1,6 @@
 """Nights and their ticket tiers."""
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -11,6 +11,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from homeproductions.constraints import UUIDModel, created_at, one_of, touch_updated_at, updated_at
+
+# Guests still buy at the door; after this the night is over, whatever its status says.
+LONGEST_NIGHT = timedelta(hours=12)
 
 web_address = URLValidator(schemes=["http", "https"])
 
@@ -82,6 +85,10 @@ class Event(UUIDModel):
     def starts_at(self) -> datetime:
         """The first minute of the night in the house's time zone."""
         return timezone.make_aware(datetime.combine(self.event_date, self.event_time))
+
+    @property
+    def is_over_at(self) -> datetime:
+        return self.starts_at + LONGEST_NIGHT
 
 
 class TicketTier(UUIDModel):

@@ -1,6 +1,6 @@
 """Stock and planning. `reserve` and `release` are the only code that writes `sold`."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from secrets import token_hex
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,6 @@ from homeproductions.errors import Invalid
 from .errors import EventNotActive, EventNotFound, SaleEnded, SaleNotStarted, SoldOut, TierNotActive, TierNotFound
 from .models import Event, TicketTier
 
-# Guests still buy at the door; after this the night is over, whatever its status says.
-SALE_ENDS_AFTER_START = timedelta(hours=12)
 DEFAULT_QUANTITY = 100
 
 
@@ -37,7 +35,7 @@ def check_on_sale(tier: TicketTier, quantity: int, *, now: datetime) -> None:
     check_is_offered(tier)
     if tier.sale_starts_at and now < tier.sale_starts_at:
         raise SaleNotStarted
-    if (tier.sale_ends_at and now >= tier.sale_ends_at) or now >= tier.event.starts_at + SALE_ENDS_AFTER_START:
+    if (tier.sale_ends_at and now >= tier.sale_ends_at) or now >= tier.event.is_over_at:
         raise SaleEnded
     if quantity > tier.max_per_order:
         raise Invalid(f"quantity: at most {tier.max_per_order} tickets per order.")
@@ -70,7 +68,7 @@ def reserve_paid(tier_id: UUID, quantity: int, *, now: datetime) -> TicketTier:
     locked = lock_tier(tier_id)
     if locked.event.status != Event.Status.ACTIVE:
         raise EventNotActive
-    if now >= locked.event.starts_at + SALE_ENDS_AFTER_START:
+    if now >= locked.event.is_over_at:
         raise SaleEnded
     if locked.available < quantity:
         raise SoldOut(available=locked.available)

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.core.validators import validate_email
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict, UnreadablePostError
+from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from psycopg_pool import PoolTimeout
@@ -145,10 +147,21 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return refusal_response(_refusal("FORBIDDEN", 403, "This is not allowed."))
 
 
-def server_error(request: HttpRequest | None = None) -> JsonResponse:
+def server_error(request: HttpRequest | None = None) -> HttpResponse:
+    """For what nobody foresaw, and on pages for a database that is away: API views tell that by themselves."""
+    if request is not None and not request.path.startswith(("/api", "/health")):
+        return _trouble_page(is_away=isinstance(sys.exc_info()[1], DATABASE_AWAY))
     return JsonResponse(
         {"success": False, "error": "Something went wrong on our side.", "code": "SERVER_ERROR"}, status=500
     )
+
+
+def _trouble_page(*, is_away: bool) -> HttpResponse:
+    """Said to people, on a page that needs no database."""
+    title = "Not available right now" if is_away else "Something went wrong on our side"
+    page = render_to_string("public/trouble.html", {"title": title, "text": "Please try again in a minute."})
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if is_away else {}
+    return HttpResponse(page, status=503 if is_away else 500, headers=headers)
 
 
 class AlwaysJSON(BaseContentNegotiation):

@@ -30,6 +30,7 @@ from orders.api import door, payments, stats, webhooks
 from orders.api import public as orders
 
 from . import api
+from .dashboard import dashboard
 from .errors import NotFound
 from .health import Health
 from .throttles import limit_sign_in
@@ -117,6 +118,8 @@ urlpatterns = [
     path("admin/door/<uuid:event_id>/csv/", admin.site.admin_view(door_pages.door_list_csv), name="door-list-csv"),
     path("admin/door/<uuid:event_id>/xlsx/", admin.site.admin_view(door_pages.door_list_xlsx), name="door-list-xlsx"),
     path("admin/money/", admin.site.admin_view(money_to_look_at), name="money"),
+    # Before the site's own, so that this is its home page (`admin:index`).
+    path("admin/", admin.site.admin_view(dashboard)),
     path("admin/", admin.site.urls),
     path("orders/<str:token>/", order_pages.OrderPage.as_view(), name="order-page"),
     path("orders/<str:token>/qr.png", order_pages.TicketPicture.as_view(), name="order-qr"),

@@ -34,11 +34,20 @@ ADVICE: dict[str, str] = {
     "settled without you.",
     Payment.Review.REFUND_INSIDE: "The order is refunded, but its guest was let in already. Their seats are not sold "
     "again.",
+    Payment.Review.UNCLEAR: "It came in words that we do not know. Look at the provider whether money was taken; if "
+    "so, assign it to its order or give it back.",
+    Payment.Review.REFUND_DUE: "Give the money back at the provider. Its notice then takes this off the list.",
     Payment.Review.REFUND_FAILED: "The guest does not have the money. Give it back in another way, and then note it.",
     Payment.Review.PARTIAL: "The order stays paid and its ticket valid.",
     Payment.Review.DISPUTE: "Answer it at the provider with proof of the sale, or the money is lost. Once it is "
     "decided, note how: the ticket of a lost one is taken back.",
 }
+
+
+REFUND_AMOUNT = (
+    "It does not say how much was given back, says it in another currency, or was more than the payment. Look at the "
+    "provider. Note it as given back if all of it was: then the order is refunded."
+)
 
 
 def queue_for_payment(payment: Payment) -> None:
@@ -53,6 +62,13 @@ def queue_for_payment(payment: Payment) -> None:
 def queue_for_delivery(delivery: WebhookDelivery) -> None:
     """Tell the staff that a payment notice cannot be applied, whatever is tried."""
     _queue("A payment notice could not be applied", {"delivery": str(delivery.pk)})
+
+
+def advice_for(payment: Payment) -> str:
+    """What to do about a payment that waits, in words."""
+    if payment.kind == Payment.Kind.REFUND and payment.needs_review == Payment.Review.AMOUNT:
+        return REFUND_AMOUNT
+    return ADVICE[payment.needs_review]
 
 
 def dispute_deadline(payment: Payment) -> Any:
@@ -90,7 +106,7 @@ def _of_payment(email: OutboxEmail) -> dict[str, Any]:
         "what": payment.get_kind_display(),
         "order_number": payment.order.order_number if payment.order else "",
         "provider": payment.provider,
-        "advice": ADVICE[payment.needs_review],
+        "advice": advice_for(payment),
         "deadline": timezone.localtime(deadline) if deadline else None,
         "link": settings.PUBLIC_URL + reverse("admin:orders_payment_change", args=[payment.pk]),
     }

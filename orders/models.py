@@ -101,8 +101,9 @@ class Order(UUIDModel):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="order_newest"),
             models.Index(fields=["event", "-created_at"], name="order_of_event"),
-            models.Index(fields=["tier", "status"], name="order_of_tier"),
-            models.Index(fields=["status", "-created_at"], name="order_by_status"),
+            # With what the figures need, so that these are read from the index alone.
+            models.Index(fields=["tier", "status"], include=["quantity", "is_test"], name="order_of_tier"),
+            models.Index(fields=["status", "-created_at"], include=["is_test"], name="order_by_status"),
             models.Index(Lower("buyer_email"), name="order_by_email"),
             models.Index(
                 Lower("corrected_email"), name="order_by_corrected_email", condition=Q(corrected_email__isnull=False)
@@ -195,8 +196,10 @@ class PaymentReview(models.TextChoices):
     DOUBLE = "double_payment", "the order was already paid"
     AMOUNT = "amount_mismatch", "amount or currency differ from the order"
     UNKNOWN = "unknown_order", "no order matches"
+    UNCLEAR = "unclear_notice", "the notice does not say whether money was taken"
     REFUND_FIRST = "refund_before_payment", "money was given back that never arrived here"
     REFUND_INSIDE = "refund_after_check_in", "the guest is already inside"
+    REFUND_DUE = "refund_due", "the office refunded the order; the provider has not given the money back yet"
     REFUND_FAILED = "refund_failed", "the refund failed at the provider"
     PARTIAL = "partial_refund", "only a part was given back"
     DISPUTE = "dispute", "the payer disputes the payment"
@@ -330,6 +333,13 @@ class JournalEntry(UUIDModel):
             models.Index(fields=["event", "kind"], name="journal_of_event"),
             models.Index(fields=["tier", "kind"], name="journal_of_tier"),
             models.Index(fields=["-created_at"], name="journal_newest"),
+            # What was earned, day by day, read from the index alone.
+            models.Index(
+                fields=["created_at"],
+                include=["currency", "amount"],
+                name="journal_of_money",
+                condition=Q(kind__in=["sale", "adjustment", "refund"]),
+            ),
         ]
         triggers = [pgtrigger.Protect(name="journal_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 

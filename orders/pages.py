@@ -3,12 +3,13 @@
 The token in the address is the whole authority (links.py): whoever has it is the guest.
 """
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from csp.constants import SELF
 from csp.decorators import csp_replace
-from django.db.models import Q
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -25,8 +26,8 @@ from homeproductions.errors import RateLimited, Refused
 
 from . import links, mails
 from .errors import OrderNotFound
-from .models import CheckIn, Order, Payment
-from .places import Place, waiting_charges, with_place
+from .models import CheckIn, JournalEntry, Order, Payment
+from .places import IS_WAITING, Place, waiting_charges, with_place
 from .services import paying, tickets
 
 Status = Order.Status
@@ -131,6 +132,7 @@ def show(request: HttpRequest, order: Order, *, status: int = 200, notice: str =
         "money_waits": is_waiting,
         "has_second_payment": is_waiting and state in ("ticket", "inside"),
         "money_back": money_back(order) if order.status in CLOSED and not is_waiting else "",
+        "parts_back": parts_back(order) if order.status == Status.PAID else {},
         "code": tickets.current_code(order) if state == "ticket" else "",
         "can_open_page": paying.is_configured(),
         "payment_link": links.payment_link(order),
@@ -163,13 +165,10 @@ def ran_out(order: Order) -> bool:
 
 
 def successor_of(order: Order) -> Order | None:
-    """The order that was made in place of a closed one: the newest that admits, else the newest. It may have been
-    refunded and replaced itself; its own page then leads on. That comes to an end, for an order only ever takes the
-    place of one that was there before it."""
-    if order.status not in CLOSED:
-        return None
-    successors = order.successors.alias(is_paid=Q(status=Status.PAID))
-    return successors.order_by("-is_paid", "-created_at").first()
+    """The order that was made in place of a closed one; of several the newest, which alone can still be good. It may
+    have been refunded and replaced itself; its own page then leads on. That comes to an end, for an order only ever
+    takes the place of one that was there before it."""
+    return order.successors.order_by("-created_at").first() if order.status in CLOSED else None
 
 
 def money_waits(order: Order) -> bool:
@@ -180,11 +179,17 @@ def money_waits(order: Order) -> bool:
 def money_back(order: Order) -> str:
     """For a closed order: `returned` when the money that came for it went back to its payer, `failed` when that did
     not work and a person sees to it."""
-    charges = Payment.objects.filter(kind=Payment.Kind.CHARGE, order__in=_line_of(order))
-    places = set(with_place(charges).values_list("place", flat=True))
-    if Place.WAITING in places:
+    money = Payment.objects.filter(order__in=_line_of(order))
+    if money.filter(IS_WAITING, needs_review=Payment.Review.REFUND_FAILED).exists():
         return "failed"
-    return "returned" if Place.RETURNED in places else ""
+    is_returned = with_place(money.filter(kind=Payment.Kind.CHARGE)).filter(place=Place.RETURNED).exists()
+    return "returned" if is_returned else ""
+
+
+def parts_back(order: Order) -> dict[str, Decimal]:
+    """What was given back of an order that is still good, by currency."""
+    refunds = order.journal.filter(kind=JournalEntry.Kind.REFUND).order_by().values_list("currency")
+    return {currency: -amount for currency, amount in refunds.annotate(Sum("amount")) if amount}
 
 
 def _line_of(order: Order) -> list[UUID]:

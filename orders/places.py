@@ -11,6 +11,8 @@ Kind, Review, Outcome = Payment.Kind, Payment.Review, Payment.Outcome
 # A charge with one of these outcomes, and nothing to look at, is the money of its order.
 SETTLED = (Outcome.NONE, Outcome.ASSIGNED, Outcome.ACCEPTED)
 IS_WAITING = ~Q(needs_review=Review.NONE) & Q(outcome=Outcome.NONE)
+# A refund that its payer does not have: it waits for a person until somebody, or the provider, says it is done.
+OWED = (Review.REFUND_FAILED, Review.REFUND_DUE)
 # The row that holds the running total of a charge, beside the rows of its single refunds.
 TOTAL_PREFIX = "total:"
 
@@ -25,10 +27,10 @@ class Place(StrEnum):
 
 def with_place(charges: QuerySet[Payment]) -> QuerySet[Any]:
     """The charges with their `place`, the only definition of it. `NOWHERE` must not happen."""
-    failed = Payment.objects.filter(IS_WAITING, charge=OuterRef("pk"), needs_review=Review.REFUND_FAILED)
+    owed = Payment.objects.filter(IS_WAITING, charge=OuterRef("pk"), needs_review__in=OWED)
     return charges.annotate(
         place=Case(
-            When(IS_WAITING | Exists(failed), then=Value(Place.WAITING)),
+            When(IS_WAITING | Exists(owed), then=Value(Place.WAITING)),
             When(outcome=Outcome.REFUNDED, then=Value(Place.RETURNED)),
             When(outcome=Outcome.IGNORED, then=Value(Place.DISMISSED)),
             When(order__status=Order.Status.PAID, then=Value(Place.TICKETED)),
@@ -51,13 +53,14 @@ def settled_charges() -> QuerySet[Payment]:
 
 def given_back(charge: Payment) -> int:
     """Minor units that the payer has back by now. Providers tell of single refunds, of their total, or of both; a lost
-    dispute gives back as well; a refund that failed does not, until a person says it was done in another way."""
+    dispute gives back as well; a refund that is owed does not, until a person says it was made."""
     rows = charge.taken_back_by.filter(Q(currency="") | Q(currency=charge.currency))
+    is_due = Q(needs_review=Review.REFUND_DUE) & ~Q(outcome=Outcome.REFUNDED)
     has_failed = Q(needs_review=Review.REFUND_FAILED) & ~Q(outcome=Outcome.REFUNDED)
     is_total = Q(reference__startswith=TOTAL_PREFIX)
     is_refund, is_lost = Q(kind=Kind.REFUND), Q(kind=Kind.DISPUTE, outcome=Outcome.REFUNDED)
     sums = rows.aggregate(
-        single=Sum("amount_minor", filter=is_refund & ~is_total),
+        single=Sum("amount_minor", filter=is_refund & ~is_total & ~is_due),
         failed=Sum("amount_minor", filter=is_refund & ~is_total & has_failed),
         total=Max("amount_minor", filter=is_refund & is_total),
         disputed=Sum("amount_minor", filter=is_lost),

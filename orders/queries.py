@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Lower
-from django.utils import timezone
 
 from events.queries import as_uuid
 from homeproductions.errors import Invalid
@@ -18,7 +17,8 @@ from .errors import OrderNotFound, PaymentNotFound
 from .journal import major_units
 from .models import CheckIn, Order, Payment
 
-SOON = timedelta(minutes=15)
+# A hold that ends within this time needs a person now, if it needs one at all.
+ENDS_SOON = timedelta(minutes=15)
 # Money and its order are days apart at most, and nobody reads a longer list.
 CANDIDATE_DAYS = timedelta(days=14)
 CANDIDATES = 10
@@ -89,14 +89,13 @@ def listed(*, event_id: UUID | None = None, status: str = "", search: str = "") 
     return orders.order_by("-created_at", "-id")
 
 
-def holds_ending_soon(now: datetime | None = None) -> Q:
-    """The condition for unpaid orders that lose their seats within a quarter of an hour."""
-    now = now or timezone.now()
-    return Q(status=Order.Status.PENDING, hold_expires_at__gt=now, hold_expires_at__lte=now + SOON)
-
-
 def recent_checkins() -> QuerySet[CheckIn]:
     return CheckIn.objects.select_related("order__event", "order__tier").order_by("-checked_in_at", "-id")
+
+
+def hold_ends_soon(now: datetime) -> Q:
+    """The condition for pending orders that lose their seats within minutes, or are about to be told so."""
+    return Q(status=Order.Status.PENDING, hold_expires_at__lte=now + ENDS_SOON)
 
 
 def _for_office() -> QuerySet[Order]:

@@ -4,18 +4,25 @@ Every figure is an aggregate of its own: joining tiers with orders would multipl
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum, Value
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Count, DateTimeField, F, Func, IntegerField, Max, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, NullIf
+from django.utils import timezone
 
 from events.models import Event, TicketTier
+from homeproductions.mail import queries as mail
 from homeproductions.mail.models import OutboxEmail
 
-from .journal import EARNINGS
-from .models import CheckIn, JournalEntry, Order
+from . import queries
+from .journal import EARNINGS, major_units
+from .models import CheckIn, JournalEntry, Order, Payment, WebhookDelivery
+from .places import IS_WAITING
 
 Status = Order.Status
 TOP_REFERRALS = 10
@@ -29,7 +36,7 @@ def real_orders(event_id: UUID | None = None) -> QuerySet[Order]:
 
 def orders_by_status(event_id: UUID | None = None) -> dict[str, int]:
     """How many orders are in each status; every status is there."""
-    rows = real_orders(event_id).order_by().values_list("status").annotate(Count("pk"))
+    rows = real_orders(event_id).order_by().values_list("status").annotate(count=Count("*"))
     return {**dict.fromkeys(Status.values, 0), **dict(rows)}
 
 
@@ -65,9 +72,8 @@ def doors(event_ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
     ids = list(event_ids)
     paid = real_orders().filter(status=Status.PAID, event__in=ids).order_by()
     expected = dict(paid.values_list("event_id").annotate(Sum("quantity")))
-    checkins = CheckIn.objects.filter(order__in=paid).order_by()
-    inside = dict(checkins.values_list("order__event_id").annotate(Sum("admitted")))
-    return {event_id: (expected.get(event_id, 0), inside.get(event_id, 0)) for event_id in ids}
+    people = inside(ids)
+    return {event_id: (expected.get(event_id, 0), people.get(event_id, 0)) for event_id in ids}
 
 
 def events_by_status() -> dict[str, int]:
@@ -86,21 +92,23 @@ def referrals() -> dict[str, int]:
 def per_event() -> list[dict[str, Any]]:
     """Tickets and revenue of paid orders, capacity, and people inside, for each active night by date."""
     nights = Event.objects.filter(status=Event.Status.ACTIVE)
-    paid = real_orders().filter(status=Status.PAID, event__in=nights).order_by()
     tiers = TicketTier.objects.filter(event__in=nights).order_by()
-    inside = CheckIn.objects.filter(order__in=paid).order_by()
-    sold = dict(paid.values_list("event_id").annotate(Sum("quantity")))
     money = JournalEntry.objects.filter(kind__in=EARNINGS, event__in=nights).order_by()
     earned = dict(money.values_list("event_id").annotate(Sum("amount")))
-    capacity = dict(tiers.values_list("event_id").annotate(Sum("quantity")))
-    people = dict(inside.values_list("order__event_id").annotate(Sum("admitted")))
+    sold_by_tier = sold(nights)
+    people = inside(nights)
+    seats: dict[UUID, list[int]] = {}
+    for tier_id, event_id, quantity in tiers.values_list("pk", "event_id", "quantity"):
+        total = seats.setdefault(event_id, [0, 0])
+        total[0] += sold_by_tier.get(tier_id, 0)
+        total[1] += quantity
     return [
         {
             "id": night.pk,
             "name": night.name,
             "date": night.event_date,
-            "sold": sold.get(night.pk, 0),
-            "capacity": capacity.get(night.pk, 0),
+            "sold": seats.get(night.pk, [0, 0])[0],
+            "capacity": seats.get(night.pk, [0, 0])[1],
             "revenue": earned.get(night.pk, Decimal(0)),
             "checkedIn": people.get(night.pk, 0),
         }
@@ -108,12 +116,127 @@ def per_event() -> list[dict[str, Any]]:
     ]
 
 
+def sold(nights: Iterable[Event]) -> dict[UUID, int]:
+    """Tickets of paid orders, by tier; tiers without any are left out."""
+    paid = real_orders().filter(status=Status.PAID, tier__event__in=nights).order_by()
+    return dict(paid.values_list("tier_id").annotate(Sum("quantity")))
+
+
+def inside(nights: Iterable[Event | UUID]) -> dict[UUID, int]:
+    """People of paid orders who were let in, by night; nights without any are left out."""
+    still_paid = {"order__is_test": False, "order__status": Status.PAID}
+    checkins = CheckIn.objects.filter(**still_paid, order__event__in=nights).order_by()
+    return dict(checkins.values_list("order__event_id").annotate(Sum("admitted")))
+
+
+# --- Day by day ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Day:
+    """A day of the house: orders placed, how many of those are paid by now, and what was earned, by currency."""
+
+    date: date
+    orders: int = 0
+    paid: int = 0
+    earned: dict[str, Decimal] = field(default_factory=dict)
+
+
+def per_day(last: date, days: int) -> list[Day]:
+    """So many days of the house up to and with `last`, in order, also those on which nothing happened."""
+    shown = [Day(last - timedelta(days=back)) for back in reversed(range(days))]
+    starts = [_midnight(day.date) for day in [*shown, Day(last + timedelta(days=1))]]
+    span = {"created_at__gte": starts[0], "created_at__lt": starts[-1]}
+    # All statuses by name, and no column but those of the index by status and time, so that it answers alone.
+    orders = real_orders().filter(**span, status__in=Status.values).annotate(day=_day(starts)).order_by()
+    counts = {"all": Count("*"), "paid": Count("status", filter=Q(status=Status.PAID))}
+    for day, count, paid in orders.values_list("day").annotate(**counts):
+        shown[day - 1].orders, shown[day - 1].paid = count, paid
+    money = JournalEntry.objects.filter(**span, kind__in=EARNINGS).annotate(day=_day(starts)).order_by()
+    for day, currency, amount in money.values_list("day", "currency").annotate(Sum("amount")):
+        shown[day - 1].earned[currency] = amount
+    return shown
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _day(starts: list[datetime]) -> Func:
+    """Which of the days a row belongs to, from 1: a look into 31 midnights, which costs a third of turning each row's
+    time into the house's date."""
+    midnights = Value(starts, output_field=ArrayField(DateTimeField()))
+    return Func(F("created_at"), midnights, function="width_bucket", output_field=IntegerField())
+
+
+# --- What waits for a person --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Waiting:
+    """Payments of one reason that wait for a person. `taken` is the money of its charges by currency, as far as the
+    notices said how much."""
+
+    review: str
+    payments: int = 0
+    taken: dict[str, Decimal] = field(default_factory=dict)
+    since: datetime = field(default_factory=timezone.now)
+
+
+def payments_waiting() -> list[Waiting]:
+    """The payments that wait for a person, by reason, the reason that has waited longest first."""
+    # What has no outcome was reviewed at no moment; said again, because the index knows it by that.
+    rows = Payment.objects.filter(IS_WAITING, reviewed_at=None).order_by()
+    sums = rows.values_list("needs_review", "kind", "currency").annotate(
+        Count("pk"), Sum("amount_minor"), Min("created_at")
+    )
+    reasons: dict[str, Waiting] = {}
+    for review, kind, currency, count, amount, since in sums:
+        reason = reasons.setdefault(review, Waiting(review))
+        reason.payments += count
+        reason.since = min(reason.since, since)
+        if kind == Payment.Kind.CHARGE and amount:
+            reason.taken[currency] = reason.taken.get(currency, Decimal(0)) + major_units(amount)
+    return sorted(reasons.values(), key=lambda reason: reason.since)
+
+
+def notices_failed() -> int:
+    """Payment notices that could not be applied and are tried again."""
+    return WebhookDelivery.objects.filter(status=WebhookDelivery.Status.FAILED).count()
+
+
+def orders_pending() -> int:
+    return real_orders().filter(status=Status.PENDING).count()
+
+
+def holds_ending(now: datetime) -> dict[str, int]:
+    """Pending orders that lose their seats soon, and how many seats those are."""
+    ending = real_orders().filter(queries.hold_ends_soon(now))
+    return ending.aggregate(orders=Count("pk"), seats=Coalesce(Sum("quantity"), 0))
+
+
+# --- Mail ----------------------------------------------------------------------------------------------------------
+
+
 def mails_by_status() -> dict[str, int]:
     """Sent, still on their way, and failed. What was closed because nobody wants it any more is none of these."""
-    real = OutboxEmail.objects.filter(closed_at=None).exclude(order__is_test=True)
-    rows = dict(real.order_by().values_list("status").annotate(Count("pk")))
+    rows = dict(real_mails().order_by().values_list("status").annotate(Count("pk")))
     waiting = sum(rows.get(status, 0) for status in OutboxEmail.OPEN)
     return {"sent": rows.get("sent", 0), "pending": waiting, "failed": rows.get("failed", 0)}
+
+
+def mails_failed() -> dict[str, Any]:
+    """As `mails_by_status` counts them, and when the last one was tried."""
+    failed = real_mails().filter(status=OutboxEmail.Status.FAILED)
+    return failed.aggregate(mails=Count("pk"), last=Max("last_attempt_at"))
+
+
+def mails_stuck(now: datetime) -> int:
+    return real_mails().filter(mail.is_stuck(now)).count()
+
+
+def real_mails() -> QuerySet[OutboxEmail]:
+    return OutboxEmail.objects.filter(closed_at=None).exclude(order__is_test=True)
 
 
 def recent_orders(event_id: UUID | None = None) -> list[Order]:

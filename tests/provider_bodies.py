@@ -172,7 +172,7 @@ def stripe_charge_refunded(order: Order, total: int, **changes: Any) -> bytes:
     return stripe_event("charge.refunded", {**charge, **changes})
 
 
-def stripe_dispute(order: Order, event: str = "created") -> bytes:
+def stripe_dispute(order: Order, event: str = "created", **changes: Any) -> bytes:
     number = f"{order.pk.hex[:8]}"
     dispute = {
         "id": f"dp_{number}",
@@ -183,7 +183,7 @@ def stripe_dispute(order: Order, event: str = "created") -> bytes:
         "payment_intent": f"pi_{number}",
         "status": "needs_response",
     }
-    return stripe_event(f"charge.dispute.{event}", dispute)
+    return stripe_event(f"charge.dispute.{event}", {**dispute, **changes})
 
 
 def stripe_signature(secret: str, body: bytes, *, at: float | None = None) -> str:

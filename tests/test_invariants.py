@@ -65,6 +65,7 @@ def test_event_columns_are_bounded(rule, change):
 
 FROZEN_VALUES = {
     "id": "gen_random_uuid()",
+    "replaces": "gen_random_uuid()",
     "event": "gen_random_uuid()",
     "tier": "gen_random_uuid()",
     "replaces": "gen_random_uuid()",

@@ -15,6 +15,18 @@ from orders.services import payments, review
 
 from .words import money
 
+ACCEPT_LATE = "accept-late"
+CLOSED = (Order.Status.CANCELLED, Order.Status.REFUNDED)
+
+
+def is_waiting_charge(payment: Payment) -> bool:
+    return payment.is_waiting and payment.kind == Payment.Kind.CHARGE
+
+
+def is_late_charge(payment: Payment) -> bool:
+    is_closed = payment.order is None or payment.order.status in CLOSED
+    return is_waiting_charge(payment) and is_closed
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -36,6 +48,8 @@ def _candidate(payment: Payment, order: Order) -> Candidate:
     step, label = _fitting_step(order)
     if not step:
         return Candidate(order, facts, why_not=f"It is {order.status} already, with other money.")
+    if step == ACCEPT_LATE and not is_late_charge(payment):
+        return Candidate(order, facts, why_not=f"It is {order.status}, and the payment names another that is not.")
     url = reverse("admin:orders_payment_step", args=[payment.pk, step])
     return Candidate(order, facts, f"{url}?{urlencode({'order': order.order_number})}", label)
 
@@ -53,8 +67,8 @@ def _fitting_step(order: Order) -> tuple[str, str]:
     match order.status:
         case Order.Status.PENDING:
             return "assign", "Assign"
-        case Order.Status.CANCELLED | Order.Status.REFUNDED:
-            return "accept-late", "Accept as a new order"
+        case _ if order.status in CLOSED:
+            return ACCEPT_LATE, "Accept as a new order"
         case _ if order.payment_provider in review.BY_HAND:
             return "assign", "It is its money"
     return "", ""

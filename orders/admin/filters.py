@@ -135,13 +135,13 @@ class HoldFilter(admin.SimpleListFilter):
     parameter_name = "holds"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("soon", "ends within 15 minutes"), ("over", "is over")]
+        return [("soon", "ends within 15 minutes, or is over"), ("over", "is over")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         now = timezone.now()
         match self.value():
             case "soon":
-                return queryset.filter(queries.holds_ending_soon(now))
+                return queryset.filter(queries.hold_ends_soon(now), is_test=False)
             case "over":
                 return queryset.filter(status=Order.Status.PENDING, hold_expires_at__lte=now)
         return queryset

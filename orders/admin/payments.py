@@ -23,7 +23,7 @@ from orders.providers.registry import BY_NAME
 from orders.services import review
 
 from .deliveries import body_text
-from .evidence import candidates_of, said_by_provider
+from .evidence import candidates_of, is_late_charge, is_waiting_charge, said_by_provider
 from .filters import DayFilter
 from .words import content, filled, moment, money, order_url, pill
 
@@ -84,13 +84,13 @@ def ignore(payment: Payment, data: dict[str, Any], actor: Any) -> str:
     return "Off the list."
 
 
-def is_waiting_charge(payment: Payment) -> bool:
-    return payment.is_waiting and payment.kind == Payment.Kind.CHARGE
-
-
 def can_have_gone_back(payment: Payment) -> bool:
-    is_refund = payment.kind == Payment.Kind.REFUND
-    return payment.is_waiting and (not is_refund or payment.needs_review == Payment.Review.REFUND_FAILED)
+    return payment.is_waiting and (payment.kind != Payment.Kind.REFUND or payment.charge_id is not None)
+
+
+def can_be_ignored(payment: Payment) -> bool:
+    is_charge = payment.kind == Payment.Kind.CHARGE
+    return payment.is_waiting and not (is_charge and payment.needs_review in review.CHARGED_FOR_NOTHING)
 
 
 def said(explanation: str) -> Callable[[Payment], list[str]]:
@@ -115,7 +115,7 @@ STEPS = (
             "gets the ticket by e-mail. The old order stays as it is."
         ),
         LateForm,
-        fits=is_waiting_charge,
+        fits=is_late_charge,
         prefilled=("order",),
     ),
     Step(
@@ -150,7 +150,7 @@ STEPS = (
         ignore,
         said("Takes it off the list. The note is kept with it."),
         IgnoreForm,
-        fits=lambda payment: payment.is_waiting,
+        fits=can_be_ignored,
     ),
 )
 

@@ -172,8 +172,8 @@ class AcceptLate(APIView):
             200: PaymentAnswer,
             **refusals(
                 _400="VALIDATION_ERROR, ALREADY_REVIEWED, WRONG_PAYMENT_KIND, AMOUNT_DIFFERS (unless "
-                "acceptDifference), SOLD_OUT, EVENT_NOT_ACTIVE, SALE_ENDED",
-                _404=NOT_FOUND,
+                "acceptDifference), ORDER_NOT_PENDING, SOLD_OUT, EVENT_NOT_ACTIVE, SALE_ENDED",
+                _404=f"{NOT_FOUND}, ORDER_NOT_FOUND",
                 **SIGNED_IN,
             ),
         },
@@ -190,8 +190,8 @@ class AcceptLate(APIView):
 
 
 class MarkRefunded(APIView):
-    """Note that a payment was given back at the provider, that a dispute was lost, or that a refund which failed was
-    made in another way. The order that the money had paid is refunded."""
+    """Note that a payment was given back at the provider, that a dispute was lost, or that a refund which failed or was
+    due is made. The order that the money had paid is refunded. A refund whose payment has not arrived is refused."""
 
     permission_classes = (IsOffice,)
 
@@ -211,7 +211,8 @@ class MarkRefunded(APIView):
 
 
 class Ignore(APIView):
-    """Take a payment off the list, for the reason in the note."""
+    """Take a payment off the list, for the reason in the note. Not one that a guest paid for a closed or unpaid order,
+    and no refund that is owed."""
 
     permission_classes = (IsOffice,)
 
@@ -219,7 +220,11 @@ class Ignore(APIView):
         request=IgnoreBody,
         responses={
             200: PaymentAnswer,
-            **refusals(_400="MISSING_REQUIRED_FIELDS, VALIDATION_ERROR, ALREADY_REVIEWED", _404=NOT_FOUND, **SIGNED_IN),
+            **refusals(
+                _400="MISSING_REQUIRED_FIELDS, VALIDATION_ERROR, ALREADY_REVIEWED, WRONG_PAYMENT_KIND",
+                _404=NOT_FOUND,
+                **SIGNED_IN,
+            ),
         },
         tags=TAGS,
     )

@@ -60,11 +60,16 @@ class OrderCreate(APIView):
             paying.start(order)  # committed; if it fails, the order's page tries again
         return ok(
             status=201,
-            order={**OrderSerializer(order).data, "status": placed.first_status},
+            order={**OrderSerializer(order).data, "status": placed.first_status, **no_longer_payable(order)},
             qrCode=tickets.current_code(order) if paid else None,
             orderUrl=links.order_url(order),
             message=READY if paid else RECEIVED,
         )
+
+
+def no_longer_payable(order: Order) -> dict[str, None]:
+    """A repeated answer is the first one, but it must not send anybody to pay for what is over."""
+    return {} if order.status == Order.Status.PAID or paying.can_be_paid(order) else {"paymentLink": None}
 
 
 def attempt_of(request: Request, wish: dict[str, Any]) -> Attempt | None:

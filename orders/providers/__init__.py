@@ -21,6 +21,12 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Verdict(StrEnum):
+    OPEN = ""
+    WON = "won"
+    LOST = "lost"
+
+
 @dataclass(frozen=True)
 class Notice:
     """What a provider says about one movement of money. Amounts are minor units (cents); None when it did not say."""
@@ -32,7 +38,7 @@ class Notice:
     reference: str = ""
     # The checkout that was paid: the one thing that all notices of a payment have in common.
     checkout_reference: str = ""
-    # For a refund or a dispute: the ids by which the charge that it takes back may be known here.
+    # Other ids by which the charge may be known here: for a refund or dispute the charge that it takes back.
     charge_references: tuple[str, ...] = ()
     amount_minor: int | None = None
     # The amount is all that was given back of the charge so far, not one more part of it.
@@ -40,6 +46,8 @@ class Notice:
     fee_minor: int | None = None
     currency: str = ""
     payer_email: str = ""
+    # How a dispute ended, where the provider says so.
+    verdict: Verdict = Verdict.OPEN
 
 
 class Unreadable(Exception):

@@ -1,5 +1,7 @@
 """Picks values out of what providers send. Nothing in it is trusted to be there or to have the right type."""
 
+import hashlib
+import re
 from typing import Any
 
 from homeproductions.errors import Refused
@@ -9,6 +11,7 @@ from . import Unreadable
 
 # What a database column of minor units holds.
 LARGEST_AMOUNT = 2**63
+CURRENCY = re.compile("[A-Z]{3}")
 ORDER_KEYS = ("order_id", "order_number", "orderNumber", "orderId")
 
 
@@ -31,10 +34,11 @@ def child(value: Any, *path: str) -> dict[str, Any]:
 
 
 def first_text(*values: Any) -> str:
-    """The first text or whole number, cut to what a column holds."""
+    """The first text or whole number. One that no column holds is shortened so that two of them do not become one."""
     for value in values:
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()[:255]
+            text = str(value).strip()
+            return text if len(text) <= 255 else f"{text[:190]} {hashlib.sha256(text.encode()).hexdigest()}"
     return ""
 
 
@@ -47,8 +51,10 @@ def first_amount(*values: Any) -> int | None:
 
 
 def currency(*values: Any) -> str:
-    """Upper-case ISO code, or an empty text."""
-    return first_text(*values).upper()
+    """Upper-case ISO 4217 code, an empty text when nothing was said, or XXX (there: no currency) for what is no code:
+    cut to fit, `USDC` would be dollars."""
+    text = first_text(*values).upper()
+    return text if not text or CURRENCY.fullmatch(text) else "XXX"
 
 
 def order_in(*metadata: dict[str, Any]) -> str:

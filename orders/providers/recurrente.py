@@ -17,7 +17,9 @@ from .reading import child, currency, first_amount, first_text, id_of, json_obje
 
 NAME = "recurrente"
 CHARGED_THINGS = {"intent", "payment", "checkout"}
-NOT_CHARGED = {"setup_intent"}  # a card kept for later; no money moves
+# A card kept for later, our own account, a plan: no guest pays by these.
+NOT_CHARGED = {"setup_intent", "payout"}
+NO_MONEY_STEPS = {"create", "created", "update", "updated", "expired", "past_due", "paused", "unpaused"}
 OUTCOMES = {
     "succeeded": Outcome.PAID,
     "paid": Outcome.PAID,
@@ -28,6 +30,7 @@ OUTCOMES = {
     "canceled": Outcome.FAILED,
     "cancelled": Outcome.FAILED,
 }
+PAID_STEPS = {step for step, outcome in OUTCOMES.items() if outcome == Outcome.PAID}
 REFUND_STATES = {"pending": Outcome.PENDING, "failed": Outcome.FAILED, "voided": Outcome.FAILED}
 
 
@@ -67,7 +70,7 @@ def speaks(body: bytes) -> bool:
 def notices(body: bytes) -> list[Notice]:
     """What the delivery says. Raises Unreadable for a shape that names no event."""
     content = json_object(body)
-    event = first_text(content.get("event_type"), content.get("event"))
+    event = first_text(content.get("event_type"), content.get("event")).lower()
     if not event:
         raise Unreadable("no event named")
     thing, _, step = event.rpartition(".")
@@ -80,8 +83,11 @@ def notices(body: bytes) -> list[Notice]:
 
 
 def _outcome(thing: str, step: str) -> Outcome:
-    is_charge = thing in CHARGED_THINGS or (thing.endswith("_intent") and thing not in NOT_CHARGED)
-    return OUTCOMES.get(step, Outcome.UNKNOWN) if is_charge else Outcome.UNKNOWN
+    if thing in NOT_CHARGED or step in NO_MONEY_STEPS:
+        return Outcome.PENDING
+    is_charge = thing in CHARGED_THINGS or thing.endswith("_intent")
+    # Of what else there is, a person decides.
+    return OUTCOMES.get(step, Outcome.UNKNOWN) if is_charge or step not in PAID_STEPS else Outcome.UNKNOWN
 
 
 def _charge(content: dict[str, Any], outcome: Outcome) -> Notice:
@@ -91,6 +97,11 @@ def _charge(content: dict[str, Any], outcome: Outcome) -> Notice:
         order_reference=_order(data),
         reference=first_text(data.get("id"), data.get("payment_id")),
         checkout_reference=_checkout(data),
+        charge_references=texts(
+            id_of(data.get("payment")),
+            id_of(child(data, "checkout").get("payment")),
+            id_of(child(data, "checkout").get("latest_intent")),
+        ),
         amount_minor=first_amount(data.get("amount_in_cents"), data.get("amount")),
         fee_minor=first_amount(data.get("fee_in_cents"), data.get("fee")),
         currency=currency(data.get("currency")),

@@ -20,10 +20,13 @@ from .reading import child, currency, first_amount, first_text, json_object, ord
 NAME = "webhook"
 SIGNED_HEADERS = ("id", "timestamp", "signature")
 PAID_EVENTS = {"checkout.completed", "payment.succeeded"}
-FAILED_EVENTS = {"payment.failed"}
+FAILED_EVENTS = {"payment.failed", "payment.canceled", "payment.cancelled", "checkout.expired"}
+PENDING_EVENTS = {"payment.pending", "payment.processing", "payment.created", "checkout.created"}
 TAKEN_BACK_EVENTS = {"payment.refunded": Kind.REFUND, "payment.disputed": Kind.DISPUTE}
+NOT_MONEY = {"account", "customer", "payout", "price", "product", "webhook"}
 PAID_STATES = {"paid", "completed", "success"}
-FAILED_STATES = ("failed", "error")
+FAILED_STATES = ("failed", "error", "canceled", "cancelled", "expired")
+PENDING_STATES = {"pending", "processing", "created", "open", "unpaid"}
 
 
 def is_configured() -> bool:
@@ -100,11 +103,13 @@ def _charge_id(content: dict[str, Any]) -> str:
 
 def _outcome(content: dict[str, Any]) -> Outcome:
     event, state = content.get("event"), content.get("status")
-    for word, paid, failed in ((event, PAID_EVENTS, FAILED_EVENTS), (state, PAID_STATES, FAILED_STATES)):
-        if isinstance(word, str) and word in paid:
-            return Outcome.PAID
-        if isinstance(word, str) and word in failed:
-            return Outcome.FAILED
+    if isinstance(event, str) and event.partition(".")[0] in NOT_MONEY:
+        return Outcome.PENDING
+    words = (event, PAID_EVENTS, FAILED_EVENTS, PENDING_EVENTS), (state, PAID_STATES, FAILED_STATES, PENDING_STATES)
+    for word, *known in words:
+        for outcome, names in zip((Outcome.PAID, Outcome.FAILED, Outcome.PENDING), known, strict=True):
+            if isinstance(word, str) and word in names:
+                return outcome
     return Outcome.UNKNOWN
 
 

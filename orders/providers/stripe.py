@@ -15,7 +15,7 @@ from django.conf import settings
 
 from orders.errors import InvalidSignature
 
-from . import Kind, Notice, Outcome, Unreadable
+from . import Kind, Notice, Outcome, Unreadable, Verdict
 from .reading import child, currency, first_amount, first_text, id_of, json_object, order_in, texts
 
 NAME = "stripe"
@@ -34,6 +34,7 @@ INTENT_OUTCOMES = {
     "payment_failed": Outcome.FAILED,
     "canceled": Outcome.FAILED,
 }
+VERDICTS = {"won": Verdict.WON, "warning_closed": Verdict.WON, "lost": Verdict.LOST}
 REFUND_STATES = {"succeeded": Outcome.PAID, "pending": Outcome.PENDING, "requires_action": Outcome.PENDING}
 
 
@@ -175,6 +176,7 @@ def _dispute(dispute: dict[str, Any]) -> Notice:
         kind=Kind.DISPUTE,
         reference=id_of(dispute),
         charge_references=_charge_ids(dispute),
+        verdict=VERDICTS.get(first_text(dispute.get("status")), Verdict.OPEN),
         amount_minor=first_amount(dispute.get("amount")),
         currency=currency(dispute.get("currency")),
     )

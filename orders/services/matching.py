@@ -9,7 +9,8 @@ from django.db.models.functions import Lower
 from events.queries import as_uuid
 from orders.journal import major_units
 from orders.models import Order, Payment
-from orders.providers import Notice
+from orders.providers import Notice, Unreadable
+from orders.providers.registry import BY_NAME
 
 CHARGE = Payment.Kind.CHARGE
 
@@ -58,7 +59,29 @@ def known_charge(notice: Notice, provider: str) -> Payment | None:
         by_checkout = charges.filter(checkout_reference=notice.checkout_reference).first()
         if by_checkout is not None:
             return by_checkout
-    return charges.filter(reference=notice.reference).first() if notice.reference else None
+    names = [name for name in (notice.reference, *notice.charge_references) if name]
+    by_name = charges.filter(reference__in=names).order_by("created_at").first() if names else None
+    return by_name or _told_under_another_name(notice, charges)
+
+
+def _told_under_another_name(notice: Notice, charges: QuerySet[Payment]) -> Payment | None:
+    """The charge of the order it names whose own notice said that it has this name as well."""
+    order_id = named_order(notice) if notice.reference else None
+    if order_id is None:
+        return None
+    of_order = charges.filter(order_id=order_id).exclude(delivery=None).select_related("delivery")
+    return next((charge for charge in of_order if notice.reference in _names_in_delivery(charge)), None)
+
+
+def _names_in_delivery(payment: Payment) -> set[str]:
+    """Every id that the stored notice of a payment gives it, or the charge that it takes back."""
+    if payment.delivery is None:
+        return set()
+    try:
+        said = BY_NAME[payment.provider].notices(bytes(payment.delivery.body))
+    except Unreadable:
+        return set()
+    return {name for notice in said for name in (notice.reference, *notice.charge_references)}
 
 
 def charges_of(notice: Notice, provider: str) -> QuerySet[Payment]:
@@ -70,11 +93,13 @@ def charges_of(notice: Notice, provider: str) -> QuerySet[Payment]:
 
 
 def early_refunds(charge: Payment) -> QuerySet[Payment]:
-    """Refunds and disputes of this charge that were delivered before it; they remember its name as their checkout."""
-    names = [name for name in (charge.checkout_reference, charge.reference) if name]
-    return Payment.objects.filter(
-        provider=charge.provider, charge=None, checkout_reference__in=names, outcome=Payment.Outcome.NONE
-    ).exclude(kind=CHARGE)
+    """Refunds and disputes of this charge that were delivered before it; they remember one name of it, and their
+    notices may hold more. There are few at any time."""
+    names = {name for name in (charge.checkout_reference, charge.reference) if name}
+    early = Payment.objects.filter(provider=charge.provider, charge=None, outcome=Payment.Outcome.NONE)
+    early = early.exclude(kind=CHARGE).select_related("delivery")
+    met = [row.pk for row in early if row.checkout_reference in names or names & _names_in_delivery(row)]
+    return Payment.objects.filter(pk__in=met)
 
 
 def named_order(notice: Notice) -> UUID | None:

@@ -20,7 +20,7 @@ from orders.providers import Kind, Notice, Outcome, Unreadable
 from orders.providers.registry import BY_NAME
 
 from . import matching, refunds
-from .settlement import mark_paid
+from .settlement import mark_paid, wait_for_a_person
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +131,7 @@ def _keep_unreadable(delivery: WebhookDelivery) -> None:
         defaults={"delivery": delivery},
     )
     if is_new:
-        refunds.wait_for_a_person(payment, Payment.Review.UNKNOWN)
+        wait_for_a_person(payment, Payment.Review.UNKNOWN)
 
 
 # --- Notices -----------------------------------------------------------------------------------------------
@@ -142,6 +142,8 @@ def apply_notice(notice: Notice, *, provider: str, delivery: WebhookDelivery | N
     or has failed, changes nothing, whatever came before it."""
     if notice.kind == Kind.REFUND and notice.outcome == Outcome.FAILED and notice.reference:
         return Result(False, refunds.note_failure(notice, provider, delivery))
+    if notice.kind == Kind.CHARGE and notice.outcome == Outcome.UNKNOWN and _may_be_money(notice):
+        return _keep_unclear(notice, provider, delivery)
     if notice.outcome != Outcome.PAID:
         return Result(True) if notice.order_reference or notice.checkout_reference else Result(False, "no_order_id")
     if notice.kind == Kind.CHARGE:
@@ -153,11 +155,27 @@ def apply_notice(notice: Notice, *, provider: str, delivery: WebhookDelivery | N
 NIGHTS_OFF = (Event.Status.CANCELLED, Event.Status.DELETED)
 
 
+def _may_be_money(notice: Notice) -> bool:
+    return bool(notice.order_reference or notice.checkout_reference) or notice.amount_minor is not None
+
+
+def _keep_unclear(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> Result:
+    """A notice in words that we do not know: perhaps a guest has paid, so a person looks. When a clear one of the same
+    payment comes, that one decides."""
+    if matching.known_charge(notice, provider) is not None:
+        return Result(True)
+    order = matching.lock_order(notice, provider)
+    payment, is_new = _lock_or_create(notice, provider, delivery, order)
+    if is_new:
+        wait_for_a_person(payment, Payment.Review.UNCLEAR)
+    return Result(False, payment.needs_review or payment.outcome)
+
+
 def reason_for_review(order: Order | None, payment: Payment) -> str:
     """Why a person must look at this money, or an empty text when it simply pays the order."""
     if order is None:
         return Payment.Review.UNKNOWN
-    if order.status == Order.Status.PAID:
+    if order.status == Order.Status.PAID or order.successors.filter(status=Order.Status.PAID).exists():
         return Payment.Review.DOUBLE
     if order.status != Order.Status.PENDING or order.event.status in NIGHTS_OFF:
         return Payment.Review.LATE  # no ticket is sold for a night that is off
@@ -216,12 +234,12 @@ def _keep_reused_reference(known: Payment, notice: Notice, delivery: WebhookDeli
             "order_id": matching.named_order(notice),
             "delivery": delivery,
             "amount_minor": notice.amount_minor,
-            "currency": notice.currency[:3],
+            "currency": notice.currency,
             "payer_email": notice.payer_email,
         },
     )
     if is_new:
-        refunds.wait_for_a_person(payment, Payment.Review.DOUBLE)
+        wait_for_a_person(payment, Payment.Review.DOUBLE)
     return Result(False, payment.needs_review)
 
 
@@ -230,7 +248,7 @@ def _decide(payment: Payment, order: Order | None, notice: Notice) -> Result:
     payment.order = order
     reason = reason_for_review(order, payment)
     payment.save(update_fields=["order"])
-    refunds.wait_for_a_person(payment, reason)
+    wait_for_a_person(payment, reason)
     if order is not None and not reason:
         mark_paid(order, provider=payment.provider, reference=payment.reference, payment=payment)
         refunds.follow_up(payment, order)
@@ -270,7 +288,7 @@ def _create(notice: Notice, provider: str, delivery: WebhookDelivery | None, ord
         checkout_reference=notice.checkout_reference or None,
         amount_minor=notice.amount_minor,
         fee_minor=notice.fee_minor,
-        currency=notice.currency[:3],
+        currency=notice.currency,
         payer_email=notice.payer_email,
     )
 
@@ -279,7 +297,7 @@ def _learn(payment: Payment, notice: Notice) -> None:
     """Fill in what an earlier notice of the same payment did not say; what it said stays."""
     payment.checkout_reference = payment.checkout_reference or notice.checkout_reference or None
     if payment.amount_minor is None:
-        payment.amount_minor, payment.currency = notice.amount_minor, notice.currency[:3] or payment.currency
+        payment.amount_minor, payment.currency = notice.amount_minor, notice.currency or payment.currency
     if payment.fee_minor is None:
         payment.fee_minor = notice.fee_minor
     payment.payer_email = payment.payer_email or notice.payer_email

@@ -7,11 +7,11 @@ from audit.services import record
 from orders import alerts, journal
 from orders.journal import major_units, minor_units
 from orders.models import Order, Payment, WebhookDelivery
-from orders.places import TOTAL_PREFIX, given_back
-from orders.providers import Kind, Notice
+from orders.places import OWED, TOTAL_PREFIX, given_back
+from orders.providers import Kind, Notice, Verdict
 
 from . import matching, status
-from .settlement import close, finish_parts
+from .settlement import close, finish_parts, wait_for_a_person
 
 Review, PaymentOutcome = Payment.Review, Payment.Outcome
 
@@ -23,15 +23,34 @@ def take_back(notice: Notice, provider: str, delivery: WebhookDelivery | None) -
     """
     order, charge = matching.lock_charge_of(notice, provider)
     row, is_new = _store(notice, provider, delivery, order, charge)
-    if row.outcome or not (is_new or notice.is_total):
+    if row.outcome or not (is_new or notice.is_total or notice.verdict):
         return row.needs_review
     if notice.kind == Kind.DISPUTE:
-        wait_for_a_person(row, Review.DISPUTE)
+        _settle_dispute(row, notice, charge, order)
     elif charge is None:
         wait_for_a_person(row, Review.REFUND_FIRST)
     else:
         settle(row, charge, order)
     return row.needs_review
+
+
+def _settle_dispute(row: Payment, notice: Notice, charge: Payment | None, order: Order | None) -> None:
+    """A dispute waits until somebody decides it: a person, or the provider for good. A lost one takes the money."""
+    if notice.verdict == Verdict.WON:
+        close(row, PaymentOutcome.IGNORED, "Won, says the provider.")
+    elif notice.verdict == Verdict.LOST and charge is not None:
+        take_rest(row, charge)
+        close(row, PaymentOutcome.REFUNDED, "Lost, says the provider.")
+        settle(row, charge, order)
+    else:
+        wait_for_a_person(row, Review.DISPUTE)
+
+
+def take_rest(row: Payment, charge: Payment) -> None:
+    """A refund or dispute that does not say how much, or in a currency that tells nothing: all that is left."""
+    if not _fits(row, charge) and charge.amount_minor is not None:
+        row.amount_minor, row.currency = max(charge.amount_minor - given_back(charge), 0), charge.currency
+        row.save(update_fields=["amount_minor", "currency"])
 
 
 def note_failure(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> str:
@@ -59,7 +78,7 @@ def settle_early(charge: Payment, order: Order | None) -> None:
     for row in matching.early_refunds(charge).select_for_update(of=("self",), no_key=True).order_by("created_at"):
         row.charge, row.order = charge, order
         row.save(update_fields=["charge", "order"])
-        if row.kind == Payment.Kind.REFUND and row.needs_review != Review.REFUND_FAILED:
+        if row.kind == Payment.Kind.REFUND and row.needs_review not in OWED:
             settle(row, charge, order)
 
 
@@ -80,7 +99,7 @@ def settle(row: Payment, charge: Payment, order: Order | None) -> None:
 def follow_up(charge: Payment, order: Order) -> None:
     """Book what was given back of a charge before a person gave it this order. Both are locked."""
     charge.taken_back_by.update(order=order)
-    refunds = charge.taken_back_by.filter(kind=Payment.Kind.REFUND).exclude(needs_review=Review.REFUND_FAILED)
+    refunds = charge.taken_back_by.filter(kind=Payment.Kind.REFUND).exclude(needs_review__in=OWED)
     row = refunds.order_by("-created_at").first()
     if row is not None:
         settle(row, charge, order)
@@ -115,17 +134,6 @@ def is_whole(charge: Payment, order: Order | None) -> bool:
     return whole is not None and given_back(charge) >= whole
 
 
-def wait_for_a_person(payment: Payment, reason: str) -> None:
-    """Note why a payment must be looked at, or that it need not be any more. Mails the staff the first time only.
-    What a person has decided about stays as they saw it."""
-    if payment.outcome:
-        return
-    before, payment.needs_review = payment.needs_review, reason
-    payment.save(update_fields=["needs_review"])
-    if reason and not before:
-        alerts.queue_for_payment(payment)
-
-
 def _store(
     notice: Notice, provider: str, delivery: WebhookDelivery | None, order: Order | None, charge: Payment | None
 ) -> tuple[Payment, bool]:
@@ -141,7 +149,7 @@ def _store(
             "delivery": delivery,
             "checkout_reference": notice.checkout_reference or next(iter(notice.charge_references), None),
             "amount_minor": notice.amount_minor,
-            "currency": notice.currency[:3],
+            "currency": notice.currency,
         },
     )
     if notice.is_total and (notice.amount_minor or 0) > (row.amount_minor or 0):
@@ -169,12 +177,30 @@ def _settle_order(row: Payment, charge: Payment, order: Order) -> None:
     nobody else is sold their seats, and a person is told."""
     if order.status != Order.Status.PAID:
         wait_for_a_person(row, Review.NONE)
+        _finish_owed(row, charge, order)
     elif is_whole(charge, order):
         is_inside = order.checkins.exists()
         status.refund_locked(order, force=True, payment=row)
-        wait_for_a_person(row, Review.REFUND_INSIDE if is_inside else Review.NONE)
+        wait_for_a_person(row, Review.REFUND_INSIDE if is_inside else _too_much(charge))
     elif _book(row, charge, order):
         wait_for_a_person(row, Review.PARTIAL)
+
+
+def _finish_owed(row: Payment, charge: Payment, order: Order) -> None:
+    """The provider has done what the office had promised."""
+    due = charge.taken_back_by.filter(needs_review=Review.REFUND_DUE, outcome=PaymentOutcome.NONE).exclude(pk=row.pk)
+    if is_whole(charge, order):
+        for promised in due:
+            # Its amount came with the provider's own row.
+            promised.amount_minor = 0
+            promised.save(update_fields=["amount_minor"])
+            close(promised, PaymentOutcome.REFUNDED, "Given back at the provider.")
+
+
+def _too_much(charge: Payment) -> str:
+    """A reason to look when more went back than came."""
+    is_more = charge.amount_minor is not None and given_back(charge) > charge.amount_minor
+    return Review.AMOUNT if is_more else Review.NONE
 
 
 def _book(row: Payment, charge: Payment, order: Order) -> bool:

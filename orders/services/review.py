@@ -21,6 +21,7 @@ from .settlement import mark_paid
 
 Kind, Outcome, Review = Payment.Kind, Payment.Outcome, Payment.Review
 BY_HAND = ("admin", "admin_legacy", "door")
+CHARGED_FOR_NOTHING = (Review.LATE, Review.AMOUNT)
 # What a new order has of its own; everything else the guest bought and said is the old one's.
 NOT_COPIED = {"id", "order_number", "created_at", "replaces"}
 
@@ -37,6 +38,8 @@ def assign(
     order = status.lock(order_id)
     payment = _lock_charge(payment_id)
     is_linked = _is_paid_by_hand(order)
+    if order.event.status in payments.NIGHTS_OFF and not is_linked:
+        raise OrderNotPending("Its night is off, so no ticket is sold for it. Give the money back.")
     if not is_linked and order.status != Order.Status.PENDING:
         raise OrderNotPending(f"This order is {order.status}. Accept the payment late instead, as a new order.")
     _refuse_difference(order, payment, accept_difference)
@@ -69,6 +72,9 @@ def accept_late(
         raise WrongKind("This payment knows no order; say which one it was for.")
     if old.status not in (Order.Status.CANCELLED, Order.Status.REFUNDED):
         raise WrongKind(f"Order {old.order_number} is {old.status}; assign the payment to it instead.")
+    living = old.successors.filter(status=Order.Status.PAID).first()
+    if living is not None:
+        raise OrderNotPending(f"Order {living.order_number} took its place and is paid. Give this payment back.")
     _refuse_difference(old, payment, accept_difference)
     if not old.is_test:
         reserve_paid(old.tier_id, old.quantity, now=timezone.now())
@@ -83,21 +89,22 @@ def accept_late(
 
 @transaction.atomic
 def mark_refunded(payment_id: UUID, *, actor: User, note: str = "") -> Payment:
-    """Note that a waiting charge was given back at the provider, a dispute was lost, or a refund that failed was made
-    in another way. The order that a disputed or refunded charge paid follows, as with any refund.
+    """Note that a waiting charge was given back at the provider, a dispute was lost, a refund that failed or was still
+    due was made, or that a refund which was told is known. The order that a disputed or refunded charge paid follows,
+    as with any refund; one that does not say how much counts as all that was left.
 
     Raises PaymentNotFound, AlreadyReviewed or WrongKind.
     """
     order = _lock_order_of(payment_id)
     payment = _lock_waiting(payment_id)
-    if payment.kind == Kind.REFUND and payment.needs_review != Review.REFUND_FAILED:
-        raise WrongKind("This is a refund already.")
-    if payment.kind == Kind.DISPUTE and payment.amount_minor is None and payment.charge is not None:
-        payment.amount_minor, payment.currency = payment.charge.amount_minor, payment.charge.currency
-        payment.save(update_fields=["amount_minor", "currency"])
+    if payment.kind == Kind.REFUND and payment.charge is None:
+        raise WrongKind("When the payment that it gives back arrives, both are settled without you.")
+    charge = _lock_settled(payment.charge, order) if payment.charge is not None else None
+    if charge is not None:
+        refunds.take_rest(payment, charge)
     _finish(payment, Outcome.REFUNDED, note, actor)
-    if payment.charge is not None:
-        refunds.settle(payment, _lock_settled(payment.charge, order), order)
+    if charge is not None:
+        refunds.settle(payment, charge, order)
     return payment
 
 
@@ -105,15 +112,17 @@ def mark_refunded(payment_id: UUID, *, actor: User, note: str = "") -> Payment:
 def ignore(payment_id: UUID, *, actor: User, note: str) -> Payment:
     """Take a payment off the list, for the reason in the note.
 
-    Raises PaymentNotFound, AlreadyReviewed, MissingFields, or WrongKind for a failed refund of what is closed: that
-    money is not ours any more.
+    Raises PaymentNotFound, AlreadyReviewed, MissingFields, or WrongKind for what would leave a guest with neither
+    ticket nor money: a charge for an order that is closed or not paid, and a refund that is owed.
     """
     if not note.strip():
         raise MissingFields("note: say why nothing has to be done.")
     order = _lock_order_of(payment_id)
     payment = _lock_waiting(payment_id)
-    if payment.needs_review == Review.REFUND_FAILED and _is_owed(payment, order):
-        raise WrongKind("Its guest has neither ticket nor money. Give it back in another way, then mark it so.")
+    if payment.kind == Kind.CHARGE and payment.needs_review in CHARGED_FOR_NOTHING:
+        raise WrongKind("Its guest has paid for an order of ours. Accept it, assign it, or give it back.")
+    if payment.needs_review in places.OWED and _is_owed(payment, order):
+        raise WrongKind("Its guest has neither ticket nor money. Give it back, then mark it so.")
     _finish(payment, Outcome.IGNORED, note, actor)
     return payment
 

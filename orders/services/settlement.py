@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.services import record
-from orders import journal, mails
+from orders import alerts, journal, mails, places
 from orders.errors import OrderNotPending
 from orders.models import Order, Payment
 
@@ -45,6 +45,36 @@ def mark_paid(
     mails.close_received(order, reason="the order was paid")
     if send_ticket:
         mails.queue_ticket(order)
+
+
+def owe_refund(order: Order) -> None:
+    """The office took a paid order back, in the caller's transaction: what its provider still has of the money waits
+    until the provider tells of its refund, or a person that it was made. No mail: whoever did it was told."""
+    for charge in places.settled_charges().filter(order=order):
+        whole = charge.amount_minor if charge.amount_minor is not None else journal.minor_units(order.total_price)
+        rest = whole - places.given_back(charge)
+        if rest > 0:
+            Payment.objects.create(
+                order=order,
+                charge=charge,
+                kind=Payment.Kind.REFUND,
+                provider=charge.provider,
+                reference=f"due:{charge.pk}",
+                amount_minor=rest,
+                currency=charge.currency or order.currency,
+                needs_review=Payment.Review.REFUND_DUE,
+            )
+
+
+def wait_for_a_person(payment: Payment, reason: str) -> None:
+    """Note why a payment must be looked at, or that it need not be any more. Mails the staff the first time only.
+    What a person has decided about stays as they saw it."""
+    if payment.outcome:
+        return
+    before, payment.needs_review = payment.needs_review, reason
+    payment.save(update_fields=["needs_review"])
+    if reason and not before:
+        alerts.queue_for_payment(payment)
 
 
 def finish_parts(rows: QuerySet[Payment]) -> None:

@@ -72,8 +72,9 @@ def refund(order_id: UUID, *, actor: User | None = None, force: bool = False) ->
 def refund_locked(
     order: Order, *, actor: User | None = None, force: bool = False, payment: Payment | None = None
 ) -> None:
-    """`refund` in the caller's transaction, which holds the lock of the paid order. `payment` is the provider's word
-    of it. What was given back in parts before is not booked again. Raises AlreadyInside."""
+    """`refund` in the caller's transaction, which holds the lock of the paid order. `payment` is the provider's
+    word of it; without one the provider still has the money, which then waits for a person. What was given back in
+    parts before is not booked again. Raises AlreadyInside."""
     is_inside = order.checkins.exists()
     if is_inside and not force:
         raise AlreadyInside
@@ -81,6 +82,8 @@ def refund_locked(
     _leave(order, Status.REFUNDED, "refunded_at", actor=actor, release_seats=not is_inside)
     for currency, rest in journal.balance(order).items():
         journal.refunded(order, rest, currency, payment)
+    if payment is None:
+        settlement.owe_refund(order)
     settlement.finish_parts(order.payments.exclude(pk=payment.pk) if payment else order.payments.all())
     mails.queue_refunded(order)
 

@@ -193,3 +193,14 @@ def test_header_is_documented(api):
         255,
     )
     assert operation["responses"]["422"]["description"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+def test_repeated_answer_sends_nobody_to_pay_for_an_order_that_is_over(api):
+    tier = make_tier(payment_link="https://pay.example.com/all")
+    first = order(api, wish(tier)).json()["order"]
+    status.cancel(Order.objects.get().pk)
+
+    again = order(api, wish(tier)).json()["order"]
+
+    assert (first["paymentLink"], again["paymentLink"]) == ("https://pay.example.com/all", None)
+    assert again["orderNumber"] == first["orderNumber"]

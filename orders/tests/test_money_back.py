@@ -150,6 +150,15 @@ def test_dispute_that_was_won_changes_nothing(order, office):
     assert (place(), standing(order)) == ("ticketed", ("paid", {"USD": Decimal("51.00")}))
 
 
+@pytest.mark.parametrize(("verdict", "end"), [("lost", "refunded"), ("won", "paid"), ("warning_closed", "paid")])
+def test_dispute_that_the_provider_decided_needs_nobody(order, verdict, end):
+    receive(bodies.stripe_dispute(order), "stripe")
+
+    receive(bodies.stripe_dispute(order, "closed", status=verdict), "stripe")
+
+    assert (standing(order)[0], Payment.objects.filter(places.IS_WAITING).count()) == (end, 0)
+
+
 # --- Parts ---------------------------------------------------------------------------------------------------
 
 
@@ -159,18 +168,90 @@ def test_full_refund_by_hand_settles_the_part_that_waited(order, office):
 
     status.refund(order.pk, actor=office)
 
-    assert not Payment.objects.filter(places.IS_WAITING).exists()
+    assert (waiting().needs_review, waiting().amount_minor) == ("refund_due", 4100)
     assert standing(order) == ("refunded", {})
 
 
-def test_refund_of_an_ignored_payment_needs_nobody(office):
-    order = make_order(quantity=2)
-    receive(bodies.stripe_session(order, amount_total=100), "stripe")
-    review.ignore(waiting().pk, actor=office, note="A test")
+def test_refund_of_an_ignored_payment_needs_nobody(order, office):
+    receive(bodies.stripe_session(order, id="cs_2", payment_intent="pi_2"), "stripe")
+    review.ignore(waiting().pk, actor=office, note="The same once more")
 
-    refund(order, 100)
+    receive(bodies.stripe_refund(order, 5100, payment_intent="pi_2"), "stripe")
 
     assert not Payment.objects.filter(places.IS_WAITING).exists()
+    assert standing(order)[0] == "paid"
+
+
+# --- A refund by the office: its provider still has the money ---------------------------------------------------
+
+
+def test_refund_by_the_office_waits_until_the_provider_has_made_it(order, office):
+    status.refund(order.pk, actor=office)
+
+    assert (waiting().needs_review, waiting().amount_minor, place()) == ("refund_due", 5100, "waiting for a person")
+
+    refund(order, 2000)
+    assert place() == "waiting for a person"
+    refund(order, 3100, number=2)
+    assert (place(), Payment.objects.filter(places.IS_WAITING).count()) == ("given back", 0)
+
+
+def test_running_total_of_the_provider_settles_it_as_well(order, office):
+    status.refund(order.pk, actor=office)
+
+    receive(bodies.stripe_charge_refunded(order, 5100), "stripe")
+
+    assert (place(), Payment.objects.filter(places.IS_WAITING).count()) == ("given back", 0)
+
+
+def test_refund_by_the_office_is_noted_as_made_by_a_person_and_not_ignored(order, office):
+    status.refund(order.pk, actor=office)
+    with pytest.raises(Refused, match="neither ticket nor money"):
+        review.ignore(waiting().pk, actor=office, note="Later")
+
+    review.mark_refunded(waiting().pk, actor=office, note="In the dashboard")
+
+    assert (place(), standing(order)) == ("given back", ("refunded", {}))
+
+
+def test_refund_of_an_order_that_was_paid_by_hand_is_the_offices_own_affair(office):
+    order = make_order()
+    status.mark_paid(order.pk, actor=office)
+
+    status.refund(order.pk, actor=office)
+
+    assert not Payment.objects.exists()
+
+
+# --- What a refund does not say ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", [{"object": "refund", "currency": "eur"}, {"currency": "usdc"}], ids=str)
+def test_refund_that_tells_nothing_usable_is_the_whole_rest_if_a_person_says_so(order, office, said):
+    refund(order, 1000)
+    receive(bodies.stripe_refund(order, 4100, **{"id": "re_2", **said}), "stripe")
+    row = Payment.objects.get(reference="re_2")
+    assert (row.needs_review, standing(order)[0]) == ("amount_mismatch", "paid")
+
+    review.mark_refunded(row.pk, actor=office)
+
+    assert standing(order) == ("refunded", {})
+
+
+def test_refund_of_more_than_came_is_looked_at(order):
+    refund(order, 6000)
+
+    assert (waiting().needs_review, standing(order)) == ("amount_mismatch", ("refunded", {}))
+
+
+def test_refund_that_came_first_is_met_by_any_of_its_names(office):
+    order = make_order(quantity=2)
+    parent = {"id": "in_1", "type": "Intent", "payment": {"id": "pa_1"}}
+    receive(bodies.recurrente_refund(order, intentable=parent))
+
+    receive(bodies.recurrente(order, id="pa_1"))
+
+    assert (standing(order)[0], Payment.objects.filter(places.IS_WAITING).count()) == ("refunded", 0)
 
 
 # --- The money as it came --------------------------------------------------------------------------------------

@@ -485,3 +485,64 @@ def test_generic_refunds_and_disputes_are_read_too(send, order):
 
     assert answers == [(False, "partial_refund"), (False, "dispute")]
     assert (state(order)[0], refunded(order)) == ("paid", [Decimal("10.00")])
+
+
+# --- Words that nobody knows ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event",
+    ["payment_link.paid", "charge.succeeded", "intent.approved", "bank_transfer.succeeded", "subscription.paid"],
+)
+def test_recurrente_event_that_may_be_money_waits_for_a_person(send, order, event):
+    assert send(bodies.recurrente(order, event)) == (False, "unclear_notice")
+
+    payment = Payment.objects.get()
+    assert (payment.order, payment.is_waiting, alerts(), state(order)[0]) == (order, True, 1, "pending")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{"event": "payment.completed"}, {"event": "checkout.paid"}, {"status": "PAID"}, {"status": "approved"}, {}],
+    ids=str,
+)
+def test_generic_notice_in_unknown_words_waits_for_a_person(send, order, words):
+    money = {"order_id": order.order_number, "amount_in_cents": 5100, "currency": "USD", "payment_id": "pay_1"}
+
+    assert send(json.dumps({**words, **money}).encode(), secret=COMMON) == (False, "unclear_notice")
+
+    assert (Payment.objects.get().amount_text, alerts()) == ("51.00 USD", 1)
+
+
+def test_clear_notice_of_the_same_payment_decides(send, order):
+    send(bodies.recurrente(order, "intent.approved"))
+
+    assert send(bodies.recurrente(order)) == (True, None)
+    assert (state(order)[0], Payment.objects.get().needs_review) == ("paid", "")
+
+    assert send(bodies.recurrente(order, "intent.approved")) == (True, None)
+
+
+@pytest.mark.parametrize("currency", ["USDC", "USDX", "US", "$"])
+def test_currency_that_is_none_is_not_cut_to_one(send, order, currency):
+    assert send(bodies.recurrente(order, currency=currency)) == (False, "amount_mismatch")
+
+
+def test_long_references_with_the_same_beginning_are_two_payments(send, order):
+    for end in ("a", "b"):
+        send(bodies.recurrente(order, id="pa_" + "x" * 300 + end, checkout={"id": f"ch_{end}", "metadata": {}}))
+
+    assert Payment.objects.count() == 2
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_families_without_a_common_checkout_are_one_payment_by_the_id_that_both_name(send, order, is_first):
+    number = {"metadata": {"order_id": order.order_number}}
+    old = bodies.recurrente(order, id="pa_1", checkout=None, **number)
+    new = bodies.recurrente(
+        order, "intent.succeeded", id="in_1", checkout={"id": "ch_1", "payment": {"id": "pa_1"}}, **number
+    )
+
+    answers = [send(body) for body in ((old, new) if is_first else (new, old))]
+
+    assert (answers, Payment.objects.count(), state(order)[0]) == ([(True, None)] * 2, 1, "paid")

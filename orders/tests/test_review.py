@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from audit.models import AuditLog
-from events.models import TicketTier
+from events.models import Event, TicketTier
 from homeproductions.errors import Refused
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.registry import render
@@ -241,6 +241,35 @@ def test_noted_refund_and_ignored_payment_leave_the_list(office):
         ("refunded", "Given back in the dashboard"),
         ("ignored", "A test of the provider"),
     ]
+
+
+@pytest.mark.parametrize("changes", [{}, {"amount_in_cents": 1}], ids=["late", "amount"])
+def test_money_of_a_guest_is_not_ignored(office, changes):
+    payment = late(**changes)
+
+    assert refusal(review.ignore, payment.pk, actor=office, note="because") == "WRONG_PAYMENT_KIND"
+
+
+def test_second_late_payment_is_a_double_one_and_not_accepted(office):
+    first = late()
+    old = first.order
+    review.accept_late(first.pk, actor=office)
+
+    receive(bodies.recurrente(old, id="pa_2", checkout={"id": "ch_2", "metadata": {"order_id": old.order_number}}))
+    second = Payment.objects.get(checkout_reference="ch_2")
+
+    assert second.needs_review == "double_payment"
+    assert refusal(review.accept_late, second.pk, actor=office) == "ORDER_NOT_PENDING"
+    assert tickets() == 1
+
+
+def test_payment_is_not_assigned_when_the_night_is_off(office):
+    order = make_order()
+    payment = unknown(order)
+    Event.objects.update(status="cancelled")
+
+    assert refusal(review.assign, payment.pk, order.pk, actor=office) == "ORDER_NOT_PENDING"
+    assert tickets() == 0
 
 
 def test_refund_cannot_pay_an_order(office):

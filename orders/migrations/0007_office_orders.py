@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("events", "0002_money"),
-        ("orders", "0004_late_orders_and_failed_refunds"),
+        ("orders", "0006_figures_by_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
