@@ -23,6 +23,8 @@ from gallery.api import public as gallery
 from newsletter import pages as newsletter_pages
 from newsletter.api import public as newsletter
 from orders import pages as order_pages
+from orders.admin import door as door_pages
+from orders.admin.payments import money_to_look_at
 from orders.api import admin as admin_orders
 from orders.api import door, payments, stats, webhooks
 from orders.api import public as orders
@@ -111,6 +113,11 @@ urlpatterns = [
     re_path(r"^api/admin(/.*)?$", NoSuchAdminRoute.as_view()),
     re_path(r"^api(/.*)?$", NoSuchRoute.as_view()),
     path("admin/login/", limit_sign_in(admin.site.login)),
+    path("admin/door/", admin.site.admin_view(door_pages.door_lists), name="door-lists"),
+    path("admin/door/<uuid:event_id>/", admin.site.admin_view(door_pages.door_list_page), name="door-list"),
+    path("admin/door/<uuid:event_id>/csv/", admin.site.admin_view(door_pages.door_list_csv), name="door-list-csv"),
+    path("admin/door/<uuid:event_id>/xlsx/", admin.site.admin_view(door_pages.door_list_xlsx), name="door-list-xlsx"),
+    path("admin/money/", admin.site.admin_view(money_to_look_at), name="money"),
     # Before the site's own, so that this is its home page (`admin:index`).
     path("admin/", admin.site.admin_view(dashboard)),
     path("admin/", admin.site.urls),
