@@ -141,6 +141,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "accounts.validators.MaximumLength"},
 ]
 JWT_ACCESS_LIFETIME = environment.duration(env.str("JWT_ACCESS_EXPIRES", "15m"), variable="JWT_ACCESS_EXPIRES")
 JWT_REFRESH_LIFETIME = environment.duration(

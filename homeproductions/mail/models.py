@@ -16,6 +16,9 @@ class EmailKind(models.TextChoices):
     REFUND = "refund"
     HOLD_EXPIRED = "hold_expired"
     STAFF_ALERT = "staff_alert"
+    STAFF_INVITE = "staff_invite"
+    STAFF_RESET = "staff_reset"
+    TEST = "test"
 
 
 class EmailStatus(models.TextChoices):
