@@ -189,6 +189,7 @@ class UserAdmin(ReadOnly):
     list_display = ("name", "email", "role", "state", "last_login")
     list_filter = (StateFilter, "role")
     search_fields = ("name", "email")
+    sortable_by = ()
     ordering = ("-is_active", "name", "email")
     fields = ("name", "email", "role", "state", "last_login", "open_sessions", "created_at")
 
