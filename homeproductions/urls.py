@@ -13,6 +13,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts import pages as account_pages
 from accounts.api import audit
 from accounts.api import public as accounts
 from events.api import admin as admin_events
@@ -33,7 +34,7 @@ from . import api
 from .dashboard import dashboard
 from .errors import NotFound
 from .health import Health
-from .throttles import limit_sign_in
+from .throttles import limit_own_password, limit_sign_in
 
 
 def route(pattern: str, view: Any, name: str) -> URLPattern:
@@ -120,6 +121,12 @@ urlpatterns = [
     path("admin/money/", admin.site.admin_view(money_to_look_at), name="money"),
     # Before the site's own, so that this is its home page (`admin:index`).
     path("admin/", admin.site.admin_view(dashboard)),
+    path(
+        "admin/set-password/<uuid:user_id>/<str:token>/",
+        limit_sign_in(account_pages.SetPassword.as_view()),
+        name="set-password",
+    ),
+    path("admin/password_change/", admin.site.admin_view(limit_own_password(account_pages.OwnPassword.as_view()))),
     path("admin/", admin.site.urls),
     path("orders/<str:token>/", order_pages.OrderPage.as_view(), name="order-page"),
     path("orders/<str:token>/qr.png", order_pages.TicketPicture.as_view(), name="order-qr"),

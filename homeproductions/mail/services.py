@@ -15,7 +15,7 @@ import structlog
 from constance import config
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.validators import validate_email
 from django.db import models, transaction
 from django.db.models import Q, QuerySet
@@ -250,9 +250,9 @@ def deliver(email: OutboxEmail, line: "Line") -> str | None:
     return _write(email, status=Status.SENT, sent_at=timezone.now(), error_message=None)
 
 
-def compose(email: OutboxEmail) -> EmailMessage:
+def compose(email: OutboxEmail, *, is_preview: bool = False) -> EmailMultiAlternatives:
     """The finished message. Raises Unsendable, NotWanted, or whatever its renderer raises."""
-    message = render(email)
+    message = render(email, is_preview=is_preview)
     _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
     message.from_email = formataddr((one_line(config.site_name), sender))
     message.reply_to = [one_line(config.contact_email)] if config.contact_email else []
