@@ -27,7 +27,7 @@ from orders.api import admin as admin_orders
 from orders.api import door, payments, stats, webhooks
 from orders.api import public as orders
 
-from . import api
+from . import api, export_page
 from .dashboard import dashboard
 from .errors import NotFound
 from .health import Health
@@ -113,6 +113,7 @@ urlpatterns = [
     path("admin/login/", limit_sign_in(admin.site.login)),
     # Before the site's own, so that this is its home page (`admin:index`).
     path("admin/", admin.site.admin_view(dashboard)),
+    path("admin/exports/", admin.site.admin_view(export_page.exports), name="exports"),
     path("admin/", admin.site.urls),
     path("orders/<str:token>/", order_pages.OrderPage.as_view(), name="order-page"),
     path("orders/<str:token>/qr.png", order_pages.TicketPicture.as_view(), name="order-qr"),

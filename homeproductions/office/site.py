@@ -16,7 +16,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 REST = "House"
 # Pages that are no model's: (heading, name, view, permission). They come first below their heading.
-PAGES: tuple[tuple[str, str, str, str], ...] = ()
+PAGES: tuple[tuple[str, str, str, str], ...] = (("Sales", "Exports", "exports", "orders.export_order"),)
 
 
 class OfficeSite(admin.AdminSite):
