@@ -30,7 +30,7 @@ from orders.api import admin as admin_orders
 from orders.api import door, payments, stats, webhooks
 from orders.api import public as orders
 
-from . import api
+from . import api, export_page
 from .dashboard import dashboard
 from .errors import NotFound
 from .health import Health
@@ -127,6 +127,7 @@ urlpatterns = [
         name="set-password",
     ),
     path("admin/password_change/", admin.site.admin_view(limit_own_password(account_pages.OwnPassword.as_view()))),
+    path("admin/exports/", admin.site.admin_view(export_page.exports), name="exports"),
     path("admin/", admin.site.urls),
     path("orders/<str:token>/", order_pages.OrderPage.as_view(), name="order-page"),
     path("orders/<str:token>/qr.png", order_pages.TicketPicture.as_view(), name="order-qr"),

@@ -68,7 +68,6 @@ FROZEN_VALUES = {
     "replaces": "gen_random_uuid()",
     "event": "gen_random_uuid()",
     "tier": "gen_random_uuid()",
-    "replaces": "gen_random_uuid()",
     "quantity": "quantity + 1",
     "unit_price": "unit_price + 1",
     "total_price": "total_price + 1",

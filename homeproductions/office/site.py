@@ -18,6 +18,7 @@ REST = "House"
 # Pages that are no model's: (heading, name, view, permission). They come first below their heading.
 PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Sales", "Money to look at", "money", "orders.view_payment"),
+    ("Sales", "Exports", "exports", "orders.export_order"),
     ("Door", "Door lists", "door-lists", "orders.view_checkin"),
 )
 

@@ -4,11 +4,14 @@ import csv
 import io
 import os
 import tempfile
+import tracemalloc
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import openpyxl
 import pytest
+from django.core.signals import request_finished
+from django.db import close_old_connections
 
 from homeproductions.office.exports import stream_csv, stream_xlsx
 
@@ -71,7 +74,7 @@ def test_column_names_are_no_formulas_either():
 def test_numbers_stay_numbers():
     numbers = [Decimal("-51.00"), Decimal("1E+3"), -2, 0]
 
-    assert read_csv(stream_csv("sums", ["a"] * 4, [numbers]))[1] == ["-51.00", "1000", "-2", "0"]
+    assert read_csv(stream_csv("sums", ["a"] * 4, [numbers]))[1] == ["-51.00", "1000.00", "-2", "0"]
     cells = read_xlsx(stream_xlsx("sums", ["a"] * 4, [numbers]))[1]
     assert [(cell.value, cell.data_type) for cell in cells] == [(-51, "n"), (1000, "n"), (-2, "n"), (0, "n")]
     assert cells[0].number_format == "0.00"
@@ -86,8 +89,8 @@ def test_moments_are_on_the_house_s_clock(settings):
 
     assert in_csv == ["2026-11-30 21:04:05", "2026-12-01", "21:30:00", "0001-01-01", "", "yes"]
     assert [cell.value for cell in in_xlsx] == [
-        datetime(2026, 11, 30, 21, 4, 5),
-        datetime(2026, 12, 1),
+        datetime.fromisoformat("2026-11-30 21:04:05"),
+        datetime.fromisoformat("2026-12-01 00:00:00"),
         time(21, 30),
         "0001-01-01",
         None,
@@ -124,8 +127,16 @@ def test_a_csv_starts_before_its_last_row_is_known():
     assert len(asked) < 2_000
 
 
+@pytest.fixture
+def without_database():
+    """Closing an answer also closes connections; there is none that this test may touch."""
+    request_finished.disconnect(close_old_connections)
+    yield
+    request_finished.connect(close_old_connections)
+
+
 @pytest.mark.parametrize("started", [True, False])
-def test_a_client_that_goes_away_ends_the_reading(started):
+def test_a_client_that_goes_away_ends_the_reading(started, without_database):
     ended = []
 
     def rows():
@@ -159,3 +170,31 @@ def test_an_excel_file_leaves_nothing_behind(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
     assert len(read_xlsx(response)) == 3
     assert min(seen) > 0  # it was written here
+
+
+# --- Memory ---------------------------------------------------------------------------------------------------
+
+MANY, COLUMNS = 8_000, 10
+
+
+def many_rows():
+    return ([f"guest {number} {place}" for place in range(COLUMNS)] for number in range(MANY))
+
+
+def peak(work):
+    """The most megabytes that the work held at once."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("stream", [stream_csv, stream_xlsx])
+def test_a_file_is_never_in_memory_as_a_whole(stream):
+    def export():
+        assert sum(len(part) for part in stream("guests", HEADER, many_rows()).streaming_content) > 2**18
+
+    assert peak(export) < 3
+    assert peak(lambda: list(many_rows())) > 5  # the control: so much it would be
