@@ -34,3 +34,8 @@ class SaleEnded(Refused):
 class SoldOut(Refused):
     code = "SOLD_OUT"
     message = "Not enough tickets left."
+
+
+class WrongEventStatus(Refused):
+    code = "WRONG_EVENT_STATUS"
+    message = "This cannot be done with the night as it is now."

@@ -82,6 +82,11 @@ class Event(UUIDModel):
         return f"{self.name} ({self.event_date})"
 
     @property
+    def is_off(self) -> bool:
+        """It will not take place: nothing is sold for it, and its tickets admit nobody."""
+        return self.status in (EventStatus.CANCELLED, EventStatus.DELETED)
+
+    @property
     def starts_at(self) -> datetime:
         """The first minute of the night in the house's time zone."""
         return timezone.make_aware(datetime.combine(self.event_date, self.event_time))
@@ -128,7 +133,8 @@ class TicketTier(UUIDModel):
         return self.name
 
     def has_orders(self) -> bool:
-        return self.orders.exists()
+        """Whether there are orders of it, whatever became of them."""
+        return self.sold > 0 or self.orders.exists()
 
     @property
     def available(self) -> int:

@@ -1,22 +1,36 @@
 """Stock and planning. `reserve` and `release` are the only code that writes `sold`."""
 
-from datetime import date, datetime
+from collections.abc import Collection, Iterable
+from datetime import date, datetime, timedelta
 from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Model
+from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.models import User
 from audit.services import record
 from homeproductions.errors import Invalid
 
-from .errors import EventNotActive, EventNotFound, SaleEnded, SaleNotStarted, SoldOut, TierNotActive, TierNotFound
+from . import images
+from .errors import (
+    EventNotActive,
+    EventNotFound,
+    SaleEnded,
+    SaleNotStarted,
+    SoldOut,
+    TierNotActive,
+    TierNotFound,
+    WrongEventStatus,
+)
 from .models import Event, TicketTier
 
 DEFAULT_QUANTITY = 100
+
+Status = Event.Status
 
 
 def find_tier(event_id: UUID, tier_id: UUID) -> TicketTier:
@@ -45,7 +59,7 @@ def check_on_sale(tier: TicketTier, quantity: int, *, now: datetime) -> None:
 
 def check_is_offered(tier: TicketTier) -> None:
     """Raises EventNotActive or TierNotActive."""
-    if tier.event.status != Event.Status.ACTIVE:
+    if tier.event.status != Status.ACTIVE:
         raise EventNotActive
     if not tier.is_active:
         raise TierNotActive
@@ -66,7 +80,7 @@ def reserve_paid(tier_id: UUID, quantity: int, *, now: datetime) -> TicketTier:
     """`reserve` for somebody whose money is here already: today's window, order limit and price do not concern them,
     but there must be seats left, and a night to come. Raises EventNotActive, SaleEnded or SoldOut."""
     locked = lock_tier(tier_id)
-    if locked.event.status != Event.Status.ACTIVE:
+    if locked.event.status != Status.ACTIVE:
         raise EventNotActive
     if now >= locked.event.is_over_at:
         raise SaleEnded
@@ -104,36 +118,156 @@ def create_event(data: dict[str, Any], tiers: list[dict[str, Any]], *, actor: Us
     return event
 
 
-def update_event(event_id: UUID, data: dict[str, Any], tiers: list[dict[str, Any]] | None, *, actor: User) -> Event:
+def update_event(
+    event_id: UUID,
+    data: dict[str, Any],
+    tiers: list[dict[str, Any]] | None,
+    *,
+    actor: User,
+    removed: Collection[UUID] | None = None,
+    keep_prices: bool = False,
+) -> Event:
     """Change what `data` names and keep the rest. With `tiers`, they become the tiers of the night, in that order:
     those with a known id are changed, others added, and those not listed removed (deactivated when they have
-    orders). Raises EventNotFound or Invalid."""
+    orders). With `removed`, only those are, so that a tier which somebody else has just added stays. With
+    `keep_prices`, a tier that was ordered keeps its price. Raises EventNotFound or Invalid."""
     with transaction.atomic():
-        event = Event.objects.select_for_update(no_key=True).filter(pk=event_id).first()
-        if event is None:
-            raise EventNotFound
+        event = _lock_event(event_id)
+        shown = images.held(event)
         if data.get("image_url", event.image_url) != event.image_url:
-            data = {**data, "cloudinary_public_id": None}  # it named the picture before
+            data = {"cloudinary_public_id": None, **data}  # it named the picture before
         changed = _assign(event, data)
         if changed:
             event.save(update_fields=list(changed))
             _record_change(event, changed, actor)
+        if images.held(event) != shown:
+            images.discard_later(shown)
         if tiers is not None:
-            _replace_tiers(event, tiers, actor)
+            _replace_tiers(event, tiers, actor, removed, keep_prices=keep_prices)
     return event
 
 
 def delete_event(event_id: UUID, *, actor: User) -> None:
     """Hide the night for good; its orders stay. Saying it twice changes nothing more. Raises EventNotFound."""
     with transaction.atomic():
-        event = Event.objects.select_for_update(no_key=True).filter(pk=event_id).first()
-        if event is None:
-            raise EventNotFound
-        if event.status == Event.Status.DELETED:
+        event = _lock_event(event_id)
+        if event.status == Status.DELETED:
             return
-        before, event.status = event.status, Event.Status.DELETED
+        before, event.status = event.status, Status.DELETED
         event.save(update_fields=["status"])
         record("DELETE", event, actor=actor, old={"name": event.name, "status": before})
+
+
+def _lock_event(event_id: UUID) -> Event:
+    event = Event.objects.select_for_update(no_key=True).filter(pk=event_id).first()
+    if event is None:
+        raise EventNotFound
+    return event
+
+
+# --- The course of a night ------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def publish(event_id: UUID, *, actor: User) -> Event:
+    """Show a draft to guests and sell its tickets. Raises EventNotFound, WrongEventStatus, or Invalid when it is
+    over already."""
+    return _move(_not_over(event_id), (Status.DRAFT,), Status.ACTIVE, actor)
+
+
+@transaction.atomic
+def withdraw(event_id: UUID, *, actor: User) -> Event:
+    """Make a night that was published too early a draft again. Raises EventNotFound, or WrongEventStatus also when
+    seats are taken: then it can only be cancelled."""
+    event = _lock_event(event_id)
+    if any(tier.sold for tier in event.tiers.select_for_update(no_key=True).order_by("pk")):
+        raise WrongEventStatus("There are orders for this night. Cancel it instead.")
+    return _move(event, (Status.ACTIVE,), Status.DRAFT, actor)
+
+
+@transaction.atomic
+def complete(event_id: UUID, *, actor: User) -> Event:
+    """Close a night that has taken place. Raises EventNotFound, or WrongEventStatus also before it has begun."""
+    event = _lock_event(event_id)
+    if timezone.now() < event.starts_at:
+        raise WrongEventStatus("This night has not begun yet.")
+    return _move(event, (Status.ACTIVE,), Status.COMPLETED, actor)
+
+
+@transaction.atomic
+def call_off(event_id: UUID, *, actor: User) -> bool:
+    """The night will not take place: it goes off sale, and its tickets admit nobody. Its orders stay as they are.
+    False when it was off already. Raises EventNotFound, or WrongEventStatus for a night that has taken place."""
+    event = _lock_event(event_id)
+    if event.is_off:
+        return False
+    _move(event, (Status.DRAFT, Status.ACTIVE), Status.CANCELLED, actor)
+    return True
+
+
+@transaction.atomic
+def bring_back(event_id: UUID, *, actor: User) -> Event:
+    """A cancelled night takes place after all: it is on sale again, and paid tickets admit. Raises EventNotFound,
+    WrongEventStatus, or Invalid when it is over already."""
+    return _move(_not_over(event_id), (Status.CANCELLED,), Status.ACTIVE, actor)
+
+
+@transaction.atomic
+def restore(event_id: UUID, *, actor: User) -> Event:
+    """Make a deleted night a draft. Raises EventNotFound or WrongEventStatus."""
+    return _move(_lock_event(event_id), (Status.DELETED,), Status.DRAFT, actor)
+
+
+def _not_over(event_id: UUID) -> Event:
+    event = _lock_event(event_id)
+    if timezone.now() >= event.is_over_at:
+        raise Invalid("This night is over. Give it another date first.")
+    return event
+
+
+def _move(event: Event, before: tuple[str, ...], after: str, actor: User) -> Event:
+    if event.status not in before:
+        raise WrongEventStatus(f"This night is {event.status}.")
+    record("STATUS_CHANGE", event, actor=actor, old={"status": event.status}, new={"status": after})
+    event.status = after
+    event.save(update_fields=["status"])
+    return event
+
+
+# What a copy has of its own. Its picture stays that of the first night, which alone may remove it at the host.
+NOT_COPIED = {"id", "name", "slug", "event_date", "status", "is_featured", "cloudinary_public_id", "created_by"}
+TIER_NOT_COPIED = {"id", "event", "sold"}
+WINDOW = ("sale_starts_at", "sale_ends_at")
+
+
+@transaction.atomic
+def duplicate(event_id: UUID, *, name: str, night: date, actor: User) -> Event:
+    """A draft like this night on another date, with all its tiers unsold and their sale windows moved along.
+    Raises EventNotFound."""
+    event = Event.objects.filter(pk=event_id).first()
+    if event is None:
+        raise EventNotFound
+    later = night - event.event_date
+    tiers = [
+        _content(tier, TIER_NOT_COPIED) | {name: _moved(getattr(tier, name), later) for name in WINDOW}
+        for tier in event.tiers.order_by("sort_order", "created_at", "id")
+    ]
+    return create_event({**_content(event, NOT_COPIED), "name": name, "event_date": night}, tiers, actor=actor)
+
+
+def _content(row: Model, left_out: Iterable[str]) -> dict[str, Any]:
+    names = (field.name for field in row._meta.concrete_fields)
+    return {name: getattr(row, name) for name in names if name not in {*left_out, "created_at", "updated_at"}}
+
+
+def _moved(moment: datetime | None, by: timedelta) -> datetime | None:
+    """The same time on the wall of the venue, so many days later, whatever the clocks did in between."""
+    if moment is None:
+        return None
+    return timezone.make_aware(timezone.make_naive(moment) + by)
+
+
+# --- For all of them ------------------------------------------------------------------------------------------
 
 
 def _summary(event: Event) -> dict[str, str]:
@@ -146,7 +280,14 @@ def free_slug(name: str, night: date) -> str:
     return f"{slug}-{token_hex(3)}" if Event.objects.filter(slug=slug).exists() else slug
 
 
-def _replace_tiers(event: Event, wanted: list[dict[str, Any]], actor: User) -> None:
+def _replace_tiers(
+    event: Event,
+    wanted: list[dict[str, Any]],
+    actor: User,
+    removed: Collection[UUID] | None,
+    *,
+    keep_prices: bool,
+) -> None:
     # In one order for everybody, so that two such updates and the sales between them cannot deadlock.
     locked = event.tiers.select_for_update(no_key=True).order_by("pk")
     present: dict[UUID | None, TicketTier] = {tier.pk: tier for tier in locked}
@@ -159,9 +300,12 @@ def _replace_tiers(event: Event, wanted: list[dict[str, Any]], actor: User) -> N
             tier = _add_tier(event, data, position)
             record("CREATE", tier, actor=actor, new={"name": tier.name, "price": str(tier.price)})
         else:
+            if keep_prices:
+                _refuse_new_price(tier, data)
             _change_tier(tier, {**_without_id(data), "sort_order": position}, actor)
     for tier in present.values():
-        _remove_tier(tier, actor)
+        if removed is None or tier.pk in removed:
+            _remove_tier(tier, actor)
 
 
 def _add_tier(event: Event, data: dict[str, Any], position: int) -> TicketTier:
@@ -184,6 +328,12 @@ def _change_tier(tier: TicketTier, data: dict[str, Any], actor: User) -> None:
     tier.save(update_fields=list(changed))
     if set(changed) != {"sort_order"}:
         _record_change(tier, changed, actor)
+
+
+def _refuse_new_price(tier: TicketTier, data: dict[str, Any]) -> None:
+    changes = any(data.get(name, getattr(tier, name)) != getattr(tier, name) for name in ("price", "currency"))
+    if changes and tier.has_orders():
+        raise Invalid(f"{tier.name}: there are orders at {tier.price} {tier.currency}. Add a tier for another price.")
 
 
 def _check_window(tier: TicketTier) -> None:

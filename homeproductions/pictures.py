@@ -33,6 +33,10 @@ FORMATS = ["jpg", "png", "webp", "gif", "avif", "heic"]
 DATA_URI = re.compile(r"data:image/(?i:jpe?g|png|webp|gif|avif|hei[cf]);base64,[A-Za-z0-9+/]+={0,2}")
 
 ROOT = "home-productions"
+# How the host is asked for a small copy of a picture that it has: by a word in the address.
+SMALL = "c_limit,w_640,h_640,q_auto,f_auto"
+MADE_BY_HOST = "/image/upload/"
+
 UPLOADS = f"{ROOT}/uploads"
 GALLERY_TEMP = f"{ROOT}/galleries/temp"
 # What the host does not take in an id, and what could leave our folders or split a signed text.
@@ -120,6 +124,12 @@ def is_picture(text: str) -> bool:
 
 def is_public_id(text: str) -> bool:
     return 0 < len(text) <= PUBLIC_ID_MAX_LENGTH and NOT_IN_PUBLIC_ID.search(text) is None
+
+
+def small(url: str) -> str:
+    """The address of a small copy of an uploaded picture; of a picture that lies elsewhere, its own."""
+    is_ours = bool(settings.CLOUDINARY_CLOUD_NAME) and f"/{settings.CLOUDINARY_CLOUD_NAME}{MADE_BY_HOST}" in url
+    return url.replace(MADE_BY_HOST, f"{MADE_BY_HOST}{SMALL}/", 1) if is_ours else url
 
 
 def upload(image: str, folder: str) -> Picture:

@@ -5,11 +5,12 @@ from datetime import timedelta
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
 
-from .services import holds, idempotency, payments, refunds
+from .services import cancellation, holds, idempotency, payments, refunds
 
 BATCH = 100
 INTERRUPTED_LIMIT = 3
 HOLDS_AT_MOST = timedelta(seconds=10)
+CANCELLED_AT_MOST = timedelta(seconds=10)
 
 
 def apply_waiting_deliveries() -> int:
@@ -34,7 +35,13 @@ def expire_holds() -> int:
     return holds.expire_due(within=HOLDS_AT_MOST)
 
 
+def work_off_cancelled_nights() -> int:
+    """Go on with the orders of nights that were called off, for a moment only as well."""
+    return cancellation.work_off_all(within=CANCELLED_AT_MOST)
+
+
 chores.register("apply waiting deliveries", timedelta(seconds=30), apply_waiting_deliveries)
 chores.register("settle refunds that came first", timedelta(seconds=30), refunds.settle_met)
 chores.register("expire holds", timedelta(seconds=30), expire_holds)
+chores.register("work off cancelled nights", timedelta(seconds=10), work_off_cancelled_nights)
 chores.register("forget idempotency keys", timedelta(hours=1), idempotency.forget_old)

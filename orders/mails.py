@@ -29,7 +29,13 @@ from orders.services import tickets
 
 UNTOLD_LENGTH = timedelta(hours=6)
 # What the guest is told. Mail to the staff about an order has reasons of its own.
-TO_THE_GUEST = (EmailKind.CONFIRMATION, EmailKind.TICKET, EmailKind.REFUND, EmailKind.HOLD_EXPIRED)
+TO_THE_GUEST = (
+    EmailKind.CONFIRMATION,
+    EmailKind.TICKET,
+    EmailKind.REFUND,
+    EmailKind.HOLD_EXPIRED,
+    EmailKind.EVENT_OFF,
+)
 
 # --- Promise -----------------------------------------------------------------------------------------------
 
@@ -58,6 +64,13 @@ def queue_refunded(order: Order) -> OutboxEmail | None:
 def queue_hold_expired(order: Order) -> OutboxEmail | None:
     """Promise word that the seats were given back, unless nobody wanted them (a test order)."""
     return _queue_word(EmailKind.HOLD_EXPIRED, order, f"Your order for {order.event.name} has expired")
+
+
+def queue_event_off(order: Order) -> OutboxEmail | None:
+    """Promise word that the night is cancelled, unless nobody bought the order (a test order); a ticket that has not
+    left yet stays here. An order that is refunded needs no such mail: the one about the refund says it."""
+    outbox.close_open(order, kinds=[EmailKind.TICKET], reason="the night was cancelled")
+    return _queue_word(EmailKind.EVENT_OFF, order, f"Cancelled: {order.event.name}")
 
 
 def _queue_word(kind: EmailKind, order: Order, subject: str) -> OutboxEmail | None:
@@ -116,6 +129,19 @@ def render_hold_expired(email: OutboxEmail) -> EmailMultiAlternatives:
     if order.successors.exists():
         raise NotWanted("another order took its place")
     return _message("hold_expired", order)
+
+
+@renders(EmailKind.EVENT_OFF)
+def render_event_off(email: OutboxEmail) -> EmailMultiAlternatives:
+    """Word that the night is cancelled, and what that means for the order as it is now. Raises NotWanted when the
+    night takes place after all, or the order was refunded meanwhile."""
+    order = Order.objects.select_related("event", "tier").get(emails=email)
+    if not order.event.is_off:
+        raise NotWanted("the night takes place after all")
+    if order.status == Order.Status.REFUNDED:
+        raise NotWanted("the mail about the refund says it")
+    is_paid = order.status == Order.Status.PAID or waiting_charges().filter(order=order).exists()
+    return _message("event_off", order, is_paid=is_paid)
 
 
 def _order_of(email: OutboxEmail, status: str) -> Order:

@@ -48,6 +48,15 @@ def revenue(event_id: UUID | None = None) -> dict[str, Decimal]:
     return dict(money.order_by().values_list("currency").annotate(Sum("amount")))
 
 
+def revenue_by_event(event_ids: Iterable[UUID]) -> dict[UUID, dict[str, Decimal]]:
+    """`revenue` of each of these nights; those that earned nothing are left out."""
+    money = JournalEntry.objects.filter(kind__in=EARNINGS, event__in=list(event_ids)).order_by()
+    earned: dict[UUID, dict[str, Decimal]] = {}
+    for event_id, currency, amount in money.values_list("event_id", "currency").annotate(Sum("amount")):
+        earned.setdefault(event_id, {})[currency] = amount
+    return earned
+
+
 def tickets(event_id: UUID | None = None) -> int:
     """Tickets of paid orders."""
     paid = real_orders(event_id).filter(status=Status.PAID)

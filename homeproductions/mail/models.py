@@ -17,6 +17,7 @@ class EmailKind(models.TextChoices):
     REMINDER = "reminder", "Reminder"
     REFUND = "refund", "Refunded"
     HOLD_EXPIRED = "hold_expired", "Hold expired"
+    EVENT_OFF = "event_off", "Event cancelled"
     STAFF_ALERT = "staff_alert", "Money to look at (to staff)"
     STAFF_INVITE = "staff_invite", "Invitation (to staff)"
     STAFF_RESET = "staff_reset", "New password (to staff)"

@@ -70,7 +70,12 @@ def refund(order_id: UUID, *, actor: User | None = None, force: bool = False) ->
 
 
 def refund_locked(
-    order: Order, *, actor: User | None = None, force: bool = False, payment: Payment | None = None
+    order: Order,
+    *,
+    actor: User | None = None,
+    force: bool = False,
+    payment: Payment | None = None,
+    reason: str = "",
 ) -> None:
     """`refund` in the caller's transaction, which holds the lock of the paid order. `payment` is the provider's
     word of it; without one the provider still has the money, which then waits for a person. What was given back in
@@ -79,7 +84,7 @@ def refund_locked(
     if is_inside and not force:
         raise AlreadyInside
     order.refunded_at = timezone.now()
-    _leave(order, Status.REFUNDED, "refunded_at", actor=actor, release_seats=not is_inside)
+    _leave(order, Status.REFUNDED, "refunded_at", actor=actor, release_seats=not is_inside, reason=reason)
     for currency, rest in journal.balance(order).items():
         journal.refunded(order, rest, currency, payment)
     if payment is None:

@@ -1,0 +1,42 @@
+"""Fields that several forms of the office share."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from homeproductions.addresses import is_web_address
+
+ADDRESS = {"class": "vURLField", "inputmode": "url"}
+
+
+def check_address(text: str) -> None:
+    if not is_web_address(text):
+        raise ValidationError("This must be a whole address that begins with https:// or http://.")
+
+
+def address_field(label: str, help_text: str = "", **options: Any) -> forms.CharField:
+    """The address of something on the web; empty: none."""
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        empty_value=None,
+        validators=[check_address],
+        **{"required": False, "widget": forms.TextInput(attrs=ADDRESS), **options},
+    )
+
+
+class Lines(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = value if isinstance(value, list) else (value or "").splitlines()
+        return [line.strip() for line in lines if line.strip()] or None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
