@@ -240,7 +240,6 @@ class EventAdmin(UploadPages, SavedByService):
     list_display = ("name", "when", "state", "sold", "place")
     list_filter = (StatusFilter, WhenFilter, KindFilter)
     search_fields = ("name", "venue", "location", "main_artist", "slug")
-    search_help_text = "Name, venue, location or artist"
     ordering = ("-event_date", "-created_at")
     readonly_fields: ClassVar[tuple[str, ...]] = ("state", "word")
     fieldsets = (

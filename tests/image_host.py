@@ -51,6 +51,13 @@ def running() -> Iterator[ImageHost]:
         def do_POST(self) -> None:
             self.take(fields_of(self.headers["Content-Type"], self.read()))
 
+        def do_OPTIONS(self) -> None:
+            """What a browser asks before it uploads from a page of another site."""
+            self.send_response(204)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.send_header("Access-Control-Allow-Methods", "POST")
+            self.end_headers()
+
         def do_DELETE(self) -> None:
             self.take(json.loads(self.read()))
 
@@ -63,6 +70,7 @@ def running() -> Iterator[ImageHost]:
             status, answer = host.reply(fields)
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
+            self.send_header("Access-Control-Allow-Origin", "*")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
