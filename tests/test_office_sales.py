@@ -28,11 +28,11 @@ def test_guest_is_found_and_the_ticket_mailed_to_a_corrected_address(office):
     make_order(order.tier, "paid")
 
     page = office.open("/admin/orders/order/")
-    page.get_by_role("textbox", name="Search").fill("jose perez")
+    page.get_by_label("Search by number, name, e-mail or telephone").fill("jose perez")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="José Pérez").click()
     office.press("Mail the ticket again")
-    page.get_by_label("To").fill("jose@example.com")
+    page.get_by_label("To:", exact=True).fill("jose@example.com")
     office.press("Mail the ticket again")
 
     assert page.get_by_text("The ticket is on its way to jose@example.com.").is_visible()
@@ -91,6 +91,7 @@ def test_guest_is_let_in_from_the_door_list_with_two_taps(visitor):  # noqa: F81
     page.get_by_role("link", name="Luna Llena").click()
     page.get_by_role("searchbox").fill("ana")
     page.keyboard.press("Enter")
+    page.get_by_role("link", name="Clear").wait_for()
     assert visitor.barriers() == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.get_by_text("Let in", exact=True).click()

@@ -35,7 +35,7 @@ class DoorScreen(ReadOnly):
     """Rows of an order. Door staff see them, so nothing of the guest but the name; nor may it be asked for."""
 
     search_fields = ("order__order_number",)
-    search_help_text = "Search by number or name."
+    search_help_text = "Search by number or name"
     sortable_by = ()
     parameters = {"event", "from", "to", "code"}
 

@@ -30,7 +30,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     list_display = ("received_at", "provider", "status", "reason", "attempts", "event_id")
     list_filter = ("status", by_value("provider", tuple(BY_NAME)))
     search_fields = ("event_id",)
-    search_help_text = "Search by the provider's id of the event."
+    search_help_text = "Search by the provider's id of the event"
     sortable_by = ()
     fields = ("provider", "event_id", "status", "reason", "attempts", "received_at", "processed_at", "text")
 
@@ -42,4 +42,6 @@ class WebhookDeliveryAdmin(ReadOnly):
 
     @admin.display(description="Body")
     def text(self, delivery: WebhookDelivery) -> SafeString:
-        return format_html('<pre class="body-text">{}</pre>', body_text(delivery))
+        return format_html(
+            '<pre class="body-text" tabindex="0" role="region" aria-label="Body">{}</pre>', body_text(delivery)
+        )

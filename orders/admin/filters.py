@@ -90,7 +90,7 @@ class TierFilter(Menu):
 
 class StatusFilter(Choice):
     title = "status"
-    parameter_name = "status"
+    parameter_name = "status__exact"
     choices_known = [(status, status, Q(status=status)) for status in Order.Status.values]
 
 

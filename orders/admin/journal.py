@@ -21,7 +21,7 @@ class JournalEntryAdmin(ReadOnly):
     list_display = ("created_at", "kind", "order_number", "money", "seats", "night", "tier")
     list_filter = ("kind", NightFilter, DayFilter)
     search_fields = ("order__order_number",)
-    search_help_text = "Search by the whole number of an order."
+    search_help_text = "Search by the whole number of an order"
     sortable_by = ()
     fields = ("created_at", "kind", "order_link", "night", "tier", "seats", "money", "payment")
 

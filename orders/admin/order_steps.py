@@ -8,7 +8,7 @@ from django import forms
 from events.models import Event
 from homeproductions.errors import Refused
 from homeproductions.office.steps import Done, Step
-from orders import journal
+from orders import journal, places
 from orders.errors import AlreadyInside
 from orders.models import Order
 from orders.services import checkin, status
@@ -160,6 +160,8 @@ def _money_back(order: Order) -> list[str]:
         return ["There is no money to give back."]
     sums = " and ".join(f"{amount} {currency}" for currency, amount in left.items())
     back = [f"You give {sums} back yourself: this notes the refund, it moves no money."]
+    if places.settled_charges().filter(order=order).exists():
+        back.append("Until the provider tells of it, or you do, it waits under Money to look at.")
     reference = f"reference {order.payment_reference}, " if order.payment_reference else ""
     back.append(f"Paid: {paid_by(order).lower()}, {reference}{moment(order.payment_confirmed_at)}.")
     if sums != money(order):

@@ -36,7 +36,7 @@ FILTERS = (
 )
 # What may stand in the address of the list. Django would filter by any column, and whoever may not see an address
 # could then guess at it letter by letter.
-PARAMETERS = {"event", "tier", "status", "from", "to", "paid_by", "inside", "mail", "holds"}
+PARAMETERS = {"event", "tier", "status__exact", "from", "to", "paid_by", "inside", "mail", "holds"}
 ORIGIN = "Where it came from"
 WHAT = ("state", "night", "tickets", "total", "door", "hold", "test_order", "in_place_of")
 PARTS_FOR_THE_DOOR = ((None, (*WHAT, "buyer_name")),)
@@ -95,7 +95,7 @@ class OrderAdmin(ReadOnly):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         page: Any = super().get_changelist_instance(request)
         found_by = "number, name, e-mail or telephone" if _sees_contacts(request) else "number or name"
-        page.search_help_text = f"Search by {found_by}."
+        page.search_help_text = f"Search by {found_by}"
         return page
 
     @admin.display

@@ -191,7 +191,7 @@ class PaymentAdmin(ReadOnly):
     list_display_links = ("waits", "amount")
     list_filter = (WaitingFilter, "needs_review", "kind", by_value("provider", PROVIDERS), "outcome", DayFilter)
     search_fields = ("reference", "checkout_reference", "payer_email", "order__order_number")
-    search_help_text = "Search by the provider's reference, the payer's e-mail or the order's number."
+    search_help_text = "Search by the provider's reference, the payer's e-mail or the order's number"
     sortable_by = ()
 
     class Media:

@@ -127,7 +127,8 @@ def _paid(order: Order, with_contacts: bool) -> Iterator[Moment]:
         why = f"; {payment.get_needs_review_display()}" if payment.needs_review else ""
         tone = "bad" if payment.is_waiting else ""
         shown = payment if with_contacts else None
-        said = payment.get_kind_display().capitalize()
+        is_due = payment.is_waiting and payment.needs_review == Payment.Review.REFUND_DUE
+        said = "Money to be given back" if is_due else payment.get_kind_display().capitalize()
         yield Moment(payment.created_at, said, payment.provider, amount + why, tone, shown)
         if payment.reviewed_at is not None:
             note = f"{amount}. {payment.outcome_note}" if with_contacts else amount
