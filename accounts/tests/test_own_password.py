@@ -52,11 +52,11 @@ def test_invitation_leads_to_a_first_sign_in(client, db):
     path = in_text.partition("/admin")[1] + in_text.partition("/admin")[2]
     assert (message.to, client.get(path).status_code) == (["eva@example.com"], 200)
     assert choose(client, path).status_code == 302
-    page = client.get("/admin/", follow=True)
+    page = client.get(PAGE, follow=True)
     assert "Your password is set. Please sign in with it." in page.content.decode()
 
-    client.post(page.request["PATH_INFO"], {"username": "eva@example.com", "password": NEW, "next": "/admin/"})
-    assert client.get("/admin/").status_code == 200
+    client.post(page.request["PATH_INFO"], {"username": "eva@example.com", "password": NEW, "next": PAGE})
+    assert client.get(PAGE).status_code == 200
     eva = User.objects.get(email="eva@example.com")
     rows = list(AuditLog.objects.filter(entity_id=eva.pk).order_by("created_at").values_list("action", "user__email"))
     assert rows[1:] == [("PASSWORD_CHANGE", eva.email), ("LOGIN", eva.email)]
@@ -185,7 +185,7 @@ def test_own_change_keeps_this_session_and_ends_the_others(client, ana):
     response = change(client)
 
     assert (response.status_code, response.url) == (302, "/admin/password_change/done/")
-    assert (client.get("/admin/").status_code, elsewhere.get("/admin/").status_code) == (200, 302)
+    assert (client.get(PAGE).status_code, elsewhere.get(PAGE).status_code) == (200, 302)
     with pytest.raises(Refused):
         sessions.refresh(token=token)
     row = AuditLog.objects.get(action="PASSWORD_CHANGE")
