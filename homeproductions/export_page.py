@@ -52,7 +52,7 @@ class Choices(forms.Form):
     last_day = day("Until")
 
     def __init__(self, *args: Any, events: Sequence[tuple[UUID, str]], **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         if "event_id" in self.fields:
             field: Any = self.fields["event_id"]
             field.choices = [("", "All events"), *events]

@@ -145,7 +145,11 @@ class SubscriberAdmin(ReadOnly):
             (MAY_IMPORT, "Import", reverse("admin:newsletter_subscriber_import")),
             (MAY_EXPORT, "Export", f"{reverse('exports')}?what=newsletter&state={state}#newsletter"),
         )
-        return [{"url": url, "label": label} for permission, label, url in pages if user.has_perm(permission)]
+        return [
+            {"url": url, "label": label, "is_danger": False}
+            for permission, label, url in pages
+            if user.has_perm(permission)
+        ]
 
     # --- Import -------------------------------------------------------------------------------------------------
 
@@ -224,6 +228,7 @@ def groups(preview: imports.Preview) -> list[dict[str, Any]]:
 
 
 def in_words(done: services.Imported) -> str:
-    what = "get a mail with a link and are on the list once they follow it" if done.must_confirm else "are on the list"
-    known = f" {done.known} were known meanwhile and stay as they are." if done.known else ""
-    return f"{done.added} {what}.{known}"
+    who = "1 new address" if done.added == 1 else f"{done.added} new addresses"
+    what = "each gets a mail with a link to confirm" if done.must_confirm else "on the list from now on"
+    known = f" {done.known} known meanwhile stay as they are." if done.known else ""
+    return f"{who}: {what}.{known}"
