@@ -6,4 +6,4 @@ class AccountsConfig(AppConfig):
     verbose_name = "Staff"
 
     def ready(self) -> None:
-        from . import admin_sign_in, chores  # noqa: F401  (they register themselves)
+        from . import admin_sign_in, chores, mails  # noqa: F401  (they register themselves)

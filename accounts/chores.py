@@ -4,6 +4,6 @@ from datetime import timedelta
 
 from homeproductions import chores
 
-from . import services
+from .services import sessions
 
-chores.register("delete expired refresh tokens", timedelta(hours=1), services.delete_expired_tokens)
+chores.register("delete expired refresh tokens", timedelta(hours=1), sessions.delete_expired_tokens)

@@ -34,3 +34,20 @@ class Forbidden(Refused):
     code = "FORBIDDEN"
     status = 403
     message = "Your role does not allow this."
+
+
+class LoginExists(Refused):
+    code = "DUPLICATE"
+    message = "There is a login with this address already. Reactivate it, or mail it a link to set a password."
+
+
+class OwnAccount(Refused):
+    code = "FORBIDDEN"
+    status = 403
+    message = "Nobody does this to their own login. Ask another super admin."
+
+
+class DeadLink(Refused):
+    code = "NOT_FOUND"
+    status = 404
+    message = "This link was used before, or it is too old, or something changed since it was mailed."

@@ -52,6 +52,7 @@ class User(UUIDModel, AbstractBaseUser):
 
     class Meta:
         db_table = "users"
+        verbose_name = "staff user"
         ordering = ["email"]
         constraints = [
             one_of("role", Role, name="user_role_known"),

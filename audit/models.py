@@ -24,10 +24,13 @@ class AuditLog(UUIDModel):
 
     class Meta:
         db_table = "audit_logs"
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["-created_at"], name="audit_newest"),
-            models.Index(fields=["entity_type", "entity_id"], name="audit_entity"),
+            models.Index(fields=["entity_id", "-created_at"], name="audit_of_one"),
+            models.Index(fields=["entity_type", "-created_at"], name="audit_of_type"),
             models.Index(fields=["action", "-created_at"], name="audit_action"),
         ]
         triggers = [

@@ -62,7 +62,7 @@ def refusal_response(error: Refused) -> JsonResponse:
     return JsonResponse(envelope(error), status=error.status)
 
 
-def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonResponse:
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """Every exception of an API view as an envelope, in JSON whatever the view renders otherwise.
 
     What nobody foresaw is logged and says nothing about itself.

@@ -141,6 +141,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "accounts.validators.MaximumLength"},
 ]
 JWT_ACCESS_LIFETIME = environment.duration(env.str("JWT_ACCESS_EXPIRES", "15m"), variable="JWT_ACCESS_EXPIRES")
 JWT_REFRESH_LIFETIME = environment.duration(
@@ -243,16 +244,33 @@ CACHES = {
 # --- Runtime settings that staff may change (contract 3.10 "settings") ---------------------------------------
 
 CONSTANCE_BACKEND = "constance.backends.database.DatabaseBackend"
+# What may be typed in on the settings page.
+CONSTANCE_ADDITIONAL_FIELDS = {
+    "line": ["django.forms.CharField", {"max_length": 100}],
+    "address": ["django.forms.EmailField", {"max_length": 255}],
+    "address or nothing": ["django.forms.EmailField", {"max_length": 255, "required": False}],
+    # Up to four weeks: a longer hold is a mistake in the number.
+    "minutes": ["django.forms.IntegerField", {"min_value": 0, "max_value": 40_320}],
+}
 CONSTANCE_CONFIG = {
-    "site_name": ("Home Productions", "Name shown in mails and on pages", str),
-    "contact_email": ("info@homeproductions.art", "Where guests can write to", str),
+    "site_name": ("Home Productions", "Name shown in mails and on pages", "line"),
+    "contact_email": ("info@homeproductions.art", "Where guests can write to", "address"),
     "order_hold_minutes": (
         60,
         "Minutes an unpaid order holds its seats; 0: for ever (an event may say otherwise)",
-        int,
+        "minutes",
     ),
-    "staff_alert_email": ("", "Who is mailed when money waits for a person; empty: contact_email", str),
+    "staff_alert_email": (
+        "",
+        "Who is mailed when money waits for a person; empty: the contact email",
+        "address or nothing",
+    ),
     "email_require_confirmation": (True, "Newsletter sign-ups must be confirmed by a link in a mail", bool),
+}
+CONSTANCE_CONFIG_FIELDSETS = {
+    "The house": ("site_name", "contact_email"),
+    "Sales": ("order_hold_minutes", "staff_alert_email"),
+    "Newsletter": ("email_require_confirmation",),
 }
 
 # --- Mail --------------------------------------------------------------------------------------------------

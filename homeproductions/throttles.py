@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.connection import ConnectionProxy
 from django_ratelimit import core
@@ -31,6 +32,7 @@ logger = structlog.get_logger(__name__)
 
 EVERY_STATUS: frozenset[int] = frozenset()
 FULL_PAGE = "public/too_many_requests.html"
+Page = Callable[..., HttpResponseBase]
 
 
 @dataclass(frozen=True)
@@ -391,15 +393,23 @@ def is_uncounted_refusal(request: HttpRequest, response: HttpResponse) -> bool:
     return response.status_code in (401, 403) and noted(request) is None and bool(getattr(view, "throttle_classes", ()))
 
 
-def limit_sign_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def limit_sign_in(view: Page) -> Page:
     """The sign-in limits in front of a page with a `username` field: the same buckets as the API's."""
+    return _limited(view, lambda request: _count_sign_in(request, normal_account(request.POST.get("username", ""))))
 
+
+def limit_own_password(view: Page) -> Page:
+    """The limit in front of a page that asks a signed-in user for the old password: the same bucket as the API's."""
+    return _limited(view, lambda request: count(request, OwnPassword.bucket, f"user {request.user.pk}"))
+
+
+def _limited(view: Page, charge: Callable[[HttpRequest], Usage]) -> Page:
     @wraps(view)
-    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST" or not settings.RATE_LIMIT_ENABLED:
             return view(request, *args, **kwargs)
         try:
-            usage = _count_sign_in(request, normal_account(request.POST.get("username", "")))
+            usage = charge(request)
         except (Unavailable, *DATABASE_AWAY):
             return _page(request, 503, RETRY_AFTER_SECONDS)
         return _page(request, 429, usage.reset) if usage.is_over else view(request, *args, **kwargs)

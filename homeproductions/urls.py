@@ -13,6 +13,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts import pages as account_pages
 from accounts.api import audit
 from accounts.api import public as accounts
 from events.api import admin as admin_events
@@ -23,15 +24,17 @@ from gallery.api import public as gallery
 from newsletter import pages as newsletter_pages
 from newsletter.api import public as newsletter
 from orders import pages as order_pages
+from orders.admin import door as door_pages
+from orders.admin.payments import money_to_look_at
 from orders.api import admin as admin_orders
 from orders.api import door, payments, stats, webhooks
 from orders.api import public as orders
 
-from . import api
+from . import api, export_page
 from .dashboard import dashboard
 from .errors import NotFound
 from .health import Health
-from .throttles import limit_sign_in
+from .throttles import limit_own_password, limit_sign_in
 
 
 def route(pattern: str, view: Any, name: str) -> URLPattern:
@@ -111,8 +114,20 @@ urlpatterns = [
     re_path(r"^api/admin(/.*)?$", NoSuchAdminRoute.as_view()),
     re_path(r"^api(/.*)?$", NoSuchRoute.as_view()),
     path("admin/login/", limit_sign_in(admin.site.login)),
+    path("admin/door/", admin.site.admin_view(door_pages.door_lists), name="door-lists"),
+    path("admin/door/<uuid:event_id>/", admin.site.admin_view(door_pages.door_list_page), name="door-list"),
+    path("admin/door/<uuid:event_id>/csv/", admin.site.admin_view(door_pages.door_list_csv), name="door-list-csv"),
+    path("admin/door/<uuid:event_id>/xlsx/", admin.site.admin_view(door_pages.door_list_xlsx), name="door-list-xlsx"),
+    path("admin/money/", admin.site.admin_view(money_to_look_at), name="money"),
     # Before the site's own, so that this is its home page (`admin:index`).
     path("admin/", admin.site.admin_view(dashboard)),
+    path(
+        "admin/set-password/<uuid:user_id>/<str:token>/",
+        limit_sign_in(account_pages.SetPassword.as_view()),
+        name="set-password",
+    ),
+    path("admin/password_change/", admin.site.admin_view(limit_own_password(account_pages.OwnPassword.as_view()))),
+    path("admin/exports/", admin.site.admin_view(export_page.exports), name="exports"),
     path("admin/", admin.site.urls),
     path("orders/<str:token>/", order_pages.OrderPage.as_view(), name="order-page"),
     path("orders/<str:token>/qr.png", order_pages.TicketPicture.as_view(), name="order-qr"),

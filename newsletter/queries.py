@@ -1,8 +1,10 @@
 """What can be asked about subscribers."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from homeproductions.mail.models import OutboxEmail
@@ -15,6 +17,24 @@ CONFIRM_WITHIN = timedelta(days=7)
 # Anybody can type a stranger's address into a form. These bound what that stranger may get of one kind of mail.
 MAIL_PAUSE = timedelta(minutes=5)
 MAILS_PER_DAY = 4
+
+State = Subscriber.State
+STATES: dict[str, Q] = {
+    State.ACTIVE: Q(is_active=True),
+    State.WAITING: Q(is_active=False, unsubscribed_at=None),
+    State.LEFT: Q(is_active=False, unsubscribed_at__isnull=False),
+}
+
+
+def listed(state: str = "") -> QuerySet[Subscriber]:
+    """Subscribers for the office, those who asked last first; of one state, if it is named."""
+    chosen = STATES[state] if state else Q()
+    return Subscriber.objects.filter(chosen).order_by("-subscribed_at", "-pk")
+
+
+def states_of(emails: Iterable[str]) -> dict[str, str]:
+    """The state of each of these addresses that we know."""
+    return {known.email: known.state for known in Subscriber.objects.filter(email__in=list(emails))}
 
 
 def by_confirm_token(token: str, *, lock: bool = False) -> Subscriber:

@@ -1,13 +1,19 @@
 """Joining and leaving the list. Only what comes out of a mail to the address itself can change somebody's consent,
-unless the office has switched the confirmation off."""
+unless the office has switched the confirmation off, or does it for somebody who told them."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from constance import config
 from django.db import transaction
 from django.utils import timezone
 
-from audit.services import record
+from accounts.models import User
+from audit.services import record, record_all
+from homeproductions.api import is_email
+from homeproductions.errors import Invalid
 from homeproductions.mail import services as outbox
 
 from . import queries
@@ -19,6 +25,7 @@ SUBJECTS = {
     CONFIRMATION: "Please confirm your subscription",
     FAREWELL: "Your link to unsubscribe",
 }
+IMPORT_MAX = 5_000
 
 
 @transaction.atomic
@@ -32,7 +39,8 @@ def subscribe(*, email: str) -> bool:
     subscriber, is_new = _get_or_create_locked(email)
     if not must_confirm and not subscriber.is_active:
         old = None if is_new else {"is_active": False}
-        _change(subscriber, "NEWSLETTER_SUBSCRIBE", old=old, is_active=True, unsubscribed_at=None)
+        asked: dict[str, Any] = {} if is_new else {"subscribed_at": timezone.now()}
+        _change(subscriber, "NEWSLETTER_SUBSCRIBE", old=old, is_active=True, unsubscribed_at=None, **asked)
     elif is_new:
         record("NEWSLETTER_SUBSCRIBE", subscriber, new={"is_active": False})
     if must_confirm and not subscriber.is_active:
@@ -71,12 +79,63 @@ def unsubscribe(*, token: str) -> bool:
 
     Somebody who has not confirmed yet leaves too: the links they got so far confirm nothing any more.
     """
-    subscriber = queries.by_unsubscribe_token(token, lock=True)
+    return _leave(queries.by_unsubscribe_token(token, lock=True))
+
+
+@transaction.atomic
+def unsubscribe_for(subscriber_id: UUID, *, actor: User) -> bool:
+    """Take somebody off the list who told the office so. False if they had left already.
+
+    Only they can come back: an import leaves them alone, and the website asks the address itself.
+    """
+    return _leave(Subscriber.objects.select_for_update().get(pk=subscriber_id), actor=actor)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of the addresses of an import."""
+
+    added: int
+    known: int
+    must_confirm: bool
+
+
+@transaction.atomic
+def import_addresses(emails: Iterable[str], *, actor: User) -> Imported:
+    """Add the addresses that we do not know yet. Those we know stay as they are, above all those who have left.
+
+    With the confirmation switched on, each is sent a link and is on the list once that is followed. Raises Invalid
+    for what is no address; then nothing is added.
+    """
+    # In one order, so that of two imports at once each waits for the other at most once.
+    wanted = sorted({email.strip().lower() for email in emails})
+    if len(wanted) > IMPORT_MAX or not all(is_email(email) for email in wanted):
+        raise Invalid(f"Send at most {IMPORT_MAX} addresses, and only such as mail can reach.")
+    must_confirm = bool(config.email_require_confirmation)
+    added = _add(wanted, is_active=not must_confirm)
+    state = {"is_active": not must_confirm, "source": Subscriber.Source.IMPORT}
+    record_all("NEWSLETTER_IMPORT", added, actor=actor, new=state)
+    if must_confirm:
+        mails = [(subscriber.email, {"subscriber": str(subscriber.pk)}) for subscriber in added]
+        outbox.queue_slowly(CONFIRMATION, mails, subject=SUBJECTS[CONFIRMATION])
+    return Imported(added=len(added), known=len(wanted) - len(added), must_confirm=must_confirm)
+
+
+def _add(emails: list[str], *, is_active: bool) -> list[Subscriber]:
+    """New rows for the addresses that have none; somebody who subscribes in the same moment keeps their own."""
+    fresh = [Subscriber(email=email, is_active=is_active, source=Subscriber.Source.IMPORT) for email in emails]
+    Subscriber.objects.bulk_create(fresh, ignore_conflicts=True, batch_size=1_000)
+    return list(Subscriber.objects.filter(pk__in=[subscriber.pk for subscriber in fresh]))
+
+
+def _leave(subscriber: Subscriber, *, actor: User | None = None) -> bool:
+    """The subscriber's row must be locked."""
     if subscriber.unsubscribed_at is not None:
         return False
     _change(
         subscriber,
         "NEWSLETTER_UNSUBSCRIBE",
+        actor=actor,
         old={"is_active": subscriber.is_active},
         is_active=False,
         unsubscribed_at=timezone.now(),
@@ -92,11 +151,13 @@ def _get_or_create_locked(email: str) -> tuple[Subscriber, bool]:
     return subscriber, subscriber.pk == fresh.pk
 
 
-def _change(subscriber: Subscriber, action: str, *, old: dict[str, Any] | None, **fields: Any) -> None:
+def _change(
+    subscriber: Subscriber, action: str, *, old: dict[str, Any] | None, actor: User | None = None, **fields: Any
+) -> None:
     for name, value in fields.items():
         setattr(subscriber, name, value)
     subscriber.save(update_fields=list(fields))
-    record(action, subscriber, old=old, new={"is_active": subscriber.is_active})
+    record(action, subscriber, actor=actor, old=old, new={"is_active": subscriber.is_active})
 
 
 def _queue(kind: str, subscriber: Subscriber) -> None:

@@ -76,3 +76,18 @@ class AmountDiffers(Refused):
 class WrongKind(Refused):
     code = "WRONG_PAYMENT_KIND"
     message = "This cannot be done with a payment of this kind."
+
+
+class NoAddress(Refused):
+    code = "NO_EMAIL_ADDRESS"
+    message = "The guest of this order left no e-mail address. Give one, or show the ticket on the screen."
+
+
+class MailLeaving(Refused):
+    code = "EMAIL_LEAVING"
+    message = "A mail with the ticket is leaving at this very moment. Try again in a minute."
+
+
+class TooManyPeople(Refused):
+    code = "TOO_MANY_PEOPLE"
+    message = "That is more people than this order admits."

@@ -1,8 +1,9 @@
 """The links of an order. The one to its own page is for whoever placed it; it stands in every mail and in the answer
 to the order.
 
-Nothing is stored: the token is the order's id and a signature of it, so the same order has the same link for ever.
-Whoever holds it sees the ticket; it is therefore signed with the key of the tickets, and dies with that key.
+Nothing is stored: the token is the order's id and a signature of it, so the same order has the same link until
+somebody re-issues its ticket code. Whoever holds it sees the ticket; it is therefore signed with the key of the tickets
+and dies with that key, and it names the version of the code and dies with that.
 """
 
 import hashlib
@@ -21,37 +22,44 @@ from .models import Order
 PAGE = "order-page"
 LABEL = "order link"
 ID_BYTES = SIGNATURE_BYTES = 16
-TOKEN_LENGTH = 43  # 32 bytes in base64url without padding
+VERSION_BYTES = 4
 
 
 def token_of(order: Order) -> str:
-    return _token(order.pk)
+    return _token(order.pk, order.code_version)
 
 
 def order_of(token: str) -> Order:
-    """The order that the token belongs to, with its night. Raises OrderNotFound, also for what is no token at all."""
-    order_id = id_of(token)
+    """The order that the token belongs to, with its night. Raises OrderNotFound, also for what is no token at all and
+    for the token of a code that was revoked."""
+    order_id = _id_in(token)
     found = Order.objects.select_related("event", "tier").filter(pk=order_id).first() if order_id else None
-    if found is None:
+    if found is None or not proves(token, found):
         raise OrderNotFound
     return found
 
 
-def id_of(token: str) -> UUID | None:
-    """The order's id if we made this token, without asking the database."""
-    if len(token) != TOKEN_LENGTH or not token.isascii():
+def proves(token: str, order: Order) -> bool:
+    """Whether the token is the one of this order."""
+    return token.isascii() and hmac.compare_digest(token, token_of(order))
+
+
+def _id_in(token: str) -> UUID | None:
+    """The order's id if we made this token, now or before, without asking the database."""
+    if len(token) not in (_length(0), _length(VERSION_BYTES)) or not token.isascii():
         return None
     try:
-        order_id = UUID(bytes=urlsafe_b64decode(f"{token}=")[:ID_BYTES])
+        content = urlsafe_b64decode(token + "=" * (-len(token) % 4))[:-SIGNATURE_BYTES]
+        order_id, version = UUID(bytes=content[:ID_BYTES]), int.from_bytes(content[ID_BYTES:]) or 1
     except ValueError:
         return None
     # The whole text is compared: several texts decode to the same bytes, and only one of them is ours.
-    return order_id if hmac.compare_digest(token, _token(order_id)) else None
+    return order_id if hmac.compare_digest(token, _token(order_id, version)) else None
 
 
-def proves(token: str, order: Order) -> bool:
-    """Whether the token is the one of this order."""
-    return id_of(token) == order.pk
+def _length(version_bytes: int) -> int:
+    """Of so many bytes in base64url without padding."""
+    return -(-(ID_BYTES + version_bytes + SIGNATURE_BYTES) * 4 // 3)
 
 
 def order_url(order: Order) -> str:
@@ -65,7 +73,9 @@ def payment_link(order: Order) -> str | None:
     return own or order.tier.payment_link
 
 
-def _token(order_id: UUID) -> str:
+def _token(order_id: UUID, version: int) -> str:
     key = derive(settings.TICKET_KEY, LABEL).encode()
-    signature = hmac.digest(key, order_id.bytes, hashlib.sha256)[:SIGNATURE_BYTES]
-    return urlsafe_b64encode(order_id.bytes + signature).decode().rstrip("=")
+    # The first version goes without saying: links that were mailed before there were versions stay good.
+    content = order_id.bytes + (version.to_bytes(VERSION_BYTES) if version > 1 else b"")
+    signature = hmac.digest(key, content, hashlib.sha256)[:SIGNATURE_BYTES]
+    return urlsafe_b64encode(content + signature).decode().rstrip("=")

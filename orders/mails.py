@@ -51,14 +51,9 @@ def queue_received(order: Order) -> OutboxEmail:
     )
 
 
-def queue_ticket(order: Order, *, recipient: str | None = None) -> OutboxEmail:
-    """Promise the ticket of a paid order to its buyer, or to another address."""
-    return outbox.queue(
-        EmailKind.TICKET,
-        order=order,
-        recipient=recipient or order.buyer_email,
-        subject=f"🎫 Your Ticket: {order.event.name}",
-    )
+def queue_ticket(order: Order) -> OutboxEmail | None:
+    """Promise the ticket of a paid order, unless its guest left no address (at the door)."""
+    return _queue(EmailKind.TICKET, order, f"🎫 Your Ticket: {order.event.name}")
 
 
 def queue_refunded(order: Order) -> OutboxEmail | None:
@@ -79,9 +74,13 @@ def queue_event_off(order: Order) -> OutboxEmail | None:
 
 
 def _queue_word(kind: EmailKind, order: Order, subject: str) -> OutboxEmail | None:
-    if order.is_test:
+    return None if order.is_test else _queue(kind, order, subject)
+
+
+def _queue(kind: EmailKind, order: Order, subject: str) -> OutboxEmail | None:
+    if not order.mail_address:
         return None
-    return outbox.queue(kind, order=order, recipient=order.buyer_email, subject=subject)
+    return outbox.queue(kind, order=order, recipient=order.mail_address, subject=subject)
 
 
 def close_received(order: Order, *, reason: str) -> None:

@@ -52,6 +52,8 @@ class Order(UUIDModel):
     buyer_name = models.CharField(max_length=255)
     buyer_email = models.CharField(max_length=255)
     buyer_phone = models.CharField(max_length=50, null=True, blank=True)
+    # Where mail really reaches the guest, once somebody has found out; what they typed stays beside it.
+    corrected_email = models.CharField(max_length=255, null=True, blank=True)
     buyer_country = models.CharField(max_length=100, null=True, blank=True)
     buyer_nationality = models.CharField(max_length=100, null=True, blank=True)
     quantity = models.IntegerField(default=1)
@@ -104,6 +106,9 @@ class Order(UUIDModel):
             models.Index(fields=["status", "-created_at"], include=["is_test"], name="order_by_status"),
             models.Index(Lower("buyer_email"), name="order_by_email"),
             models.Index(
+                Lower("corrected_email"), name="order_by_corrected_email", condition=Q(corrected_email__isnull=False)
+            ),
+            models.Index(
                 fields=["checkout_provider", "checkout_reference"],
                 name="order_of_checkout",
                 condition=Q(checkout_reference__isnull=False),
@@ -129,6 +134,11 @@ class Order(UUIDModel):
 
     def __str__(self) -> str:
         return self.order_number
+
+    @property
+    def mail_address(self) -> str:
+        """Where mail of this order goes; empty for somebody who bought at the door and left none."""
+        return self.corrected_email or self.buyer_email
 
 
 class DeliveryStatus(models.TextChoices):
@@ -166,7 +176,8 @@ class WebhookDelivery(UUIDModel):
                 fields=["received_at"],
                 name="delivery_waiting",
                 condition=Q(status__in=["received", "failed"]),
-            )
+            ),
+            models.Index(fields=["-received_at"], name="delivery_newest"),
         ]
 
     def __str__(self) -> str:
@@ -259,7 +270,8 @@ class Payment(UUIDModel):
                 fields=["-created_at"],
                 name="payment_to_review",
                 condition=Q(reviewed_at__isnull=True) & ~Q(needs_review=""),
-            )
+            ),
+            models.Index(fields=["-created_at", "-id"], name="payment_newest"),
         ]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Lower
 
 from events.queries import as_uuid
 from homeproductions.errors import Invalid
@@ -13,10 +14,14 @@ from homeproductions.parsers import load_json
 
 from . import codes
 from .errors import OrderNotFound, PaymentNotFound
+from .journal import major_units
 from .models import CheckIn, Order, Payment
 
 # A hold that ends within this time needs a person now, if it needs one at all.
 ENDS_SOON = timedelta(minutes=15)
+# Money and its order are days apart at most, and nobody reads a longer list.
+CANDIDATE_DAYS = timedelta(days=14)
+CANDIDATES = 10
 
 
 def find_by_number(text: str) -> Order:
@@ -95,12 +100,14 @@ def hold_ends_soon(now: datetime) -> Q:
 
 def _for_office() -> QuerySet[Order]:
     """With the state of the ticket mail and the time of the check-in, by sub-queries."""
+    # (A LIMIT comes before them: they run for the rows of one page.)
     ticket = OutboxEmail.objects.filter(order=OuterRef("pk"), email_type="ticket").order_by("-created_at")
     checkin = CheckIn.objects.filter(order=OuterRef("pk"))
     return _with_night().annotate(
         email_status=Subquery(ticket.values("status")[:1]),
         email_sent_at=Subquery(ticket.values("sent_at")[:1]),
         checked_in_at=Subquery(checkin.values("checked_in_at")[:1]),
+        admitted=Subquery(checkin.values("admitted")[:1]),
     )
 
 
@@ -140,3 +147,27 @@ def find_payment(reference: str) -> Payment:
     if payment is None:
         raise PaymentNotFound
     return payment
+
+
+def candidates(payment: Payment) -> list[Order]:
+    """The orders that a waiting charge may be for: the one it names, those of its payer's address, and those of its
+    amount that waited for money at the time; test orders never."""
+    address = payment.payer_email.strip().lower()
+    orders = Order.objects.filter(is_test=False).alias(address=Lower("buyer_email"), corrected=Lower("corrected_email"))
+    since, until = payment.created_at - CANDIDATE_DAYS, payment.created_at + CANDIDATE_DAYS
+    found: dict[UUID, Order] = {}
+    if payment.order_id is not None:
+        found.update(_by_id(orders.filter(pk=payment.order_id)))
+    if address:
+        theirs = Q(address=address) | Q(corrected=address, corrected_email__isnull=False)
+        found.update(_by_id(orders.filter(theirs)))
+    if payment.amount_minor is not None:
+        priced = orders.filter(total_price=major_units(payment.amount_minor), currency=payment.currency)
+        unpaid = priced.filter(status__in=(Order.Status.PENDING, Order.Status.CANCELLED))
+        found.update(_by_id(unpaid.filter(created_at__range=(since, until))))
+    return list(found.values())[: 2 * CANDIDATES]
+
+
+def _by_id(orders: QuerySet[Order]) -> dict[UUID, Order]:
+    newest = orders.select_related("event", "tier").order_by("-created_at", "-id")[:CANDIDATES]
+    return {order.pk: order for order in newest}

@@ -76,6 +76,15 @@ def admissions(event_id: UUID | None = None) -> dict[str, int]:
     )
 
 
+def doors(event_ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
+    """For each of these nights, people expected (tickets of paid orders) and people inside."""
+    ids = list(event_ids)
+    paid = real_orders().filter(status=Status.PAID, event__in=ids).order_by()
+    expected = dict(paid.values_list("event_id").annotate(Sum("quantity")))
+    people = inside(ids)
+    return {event_id: (expected.get(event_id, 0), people.get(event_id, 0)) for event_id in ids}
+
+
 def events_by_status() -> dict[str, int]:
     rows = Event.objects.order_by().values_list("status").annotate(Count("pk"))
     return {**dict.fromkeys(Event.Status.values, 0), **dict(rows)}
@@ -122,7 +131,7 @@ def sold(nights: Iterable[Event]) -> dict[UUID, int]:
     return dict(paid.values_list("tier_id").annotate(Sum("quantity")))
 
 
-def inside(nights: Iterable[Event]) -> dict[UUID, int]:
+def inside(nights: Iterable[Event | UUID]) -> dict[UUID, int]:
     """People of paid orders who were let in, by night; nights without any are left out."""
     still_paid = {"order__is_test": False, "order__status": Status.PAID}
     checkins = CheckIn.objects.filter(**still_paid, order__event__in=nights).order_by()

@@ -261,11 +261,13 @@ class Season(RuleBasedStateMachine):
         return body, headers
 
 
+@pytest.mark.timeout(600)  # it takes half a minute on an idle machine
 @pytest.mark.django_db
 def test_money_is_never_lost(settings_for_payments):
     play(examples=40, phases=(Phase.generate,))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.django_db
 def test_control_seats_that_are_not_given_back_are_noticed(settings_for_payments, monkeypatch):
     monkeypatch.setattr(status, "release", lambda *args: None)

@@ -13,7 +13,7 @@ from tests.factories import make_event, make_tier, make_user
 ORDERS = 100_000
 QUERIES = 15
 # Tables that grow with what is sold. Reading one as a whole for a page of fifty rows is what must not happen.
-GROWING = {"orders", "payments", "outbox_emails", "journal", "audit_logs", "check_ins", "webhook_deliveries"}
+GROWING = {"orders", "payments", "email_outbox", "journal", "audit_logs", "checkins", "webhook_deliveries"}
 
 # The triggers would look at each row; here they only cost time.
 FILL = """
@@ -32,7 +32,33 @@ INSERT INTO payments (id, order_id, kind, provider, reference, amount_minor, cur
                       outcome, outcome_note, created_at)
 SELECT gen_random_uuid(), id, 'charge', 'webhook', order_number, 1000, 'USD', buyer_email, '', '', '', created_at
   FROM orders WHERE status = 'paid';
+
+INSERT INTO email_outbox (id, order_id, email_type, recipient_email, subject, status, attempts, next_attempt_at,
+                          context, created_at)
+SELECT gen_random_uuid(), id, kind, buyer_email, 'A mail', CASE kind WHEN 'refund' THEN 'failed' ELSE 'sent' END, 1,
+       created_at, '{}', created_at
+  FROM orders, (VALUES ('ticket'), ('confirmation'), ('refund')) AS kinds (kind)
+ WHERE kind <> 'refund' OR order_number LIKE '%%000';
+
+INSERT INTO audit_logs (id, action, entity_type, entity_id, created_at)
+SELECT gen_random_uuid(), 'STATUS_CHANGE', 'order', id, created_at FROM orders;
 """
+
+
+# What people ask those lists, beyond their first page.
+ASKED = (
+    ("mail_outboxemail", "?state=failed"),
+    ("mail_outboxemail", "?state=stuck"),
+    ("mail_outboxemail", "?state=sent"),
+    ("mail_outboxemail", "?kind=refund"),
+    ("mail_outboxemail", "?q=guest777@"),
+    ("mail_outboxemail", "?q=HP261123-777"),
+    ("audit_auditlog", "?q=HP26-777"),
+    ("audit_auditlog", "?q=2026-11-01"),
+    ("audit_auditlog", "?q=login"),
+    ("audit_auditlog", "?action=LOGIN&entity_type=user"),
+    ("audit_auditlog", "?entity_id__exact=00000000-0000-4000-8000-000000000000"),
+)
 
 
 @pytest.fixture
@@ -75,10 +101,10 @@ def walk(node):
 
 def test_lists_are_short_work(client, season):
     client.force_login(make_user("superadmin"))
-    for path in lists():
+    for path in [*lists(), *(reverse(f"admin:{name}_changelist") + query for name, query in ASKED)]:
         with CaptureQueriesContext(connection) as queries:
             assert client.get(path).status_code == 200, path
-        said = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+        said = [query["sql"] for query in queries if query["sql"].lstrip().startswith(("SELECT", "WITH"))]
         assert len(queries) < QUERIES, (path, said)
         for sql in said:
             assert not scans(sql), (path, sql)

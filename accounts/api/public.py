@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import services
 from accounts.authentication import require_user
+from accounts.services import passwords, sessions
 from homeproductions import throttles
 from homeproductions.api import ok
 from homeproductions.openapi import Message, refusals
@@ -36,7 +36,7 @@ class Login(APIView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        return ok(**session_payload(services.log_in(**LoginBody.parse(request))))
+        return ok(**session_payload(sessions.log_in(**LoginBody.parse(request))))
 
 
 class Refresh(APIView):
@@ -56,7 +56,7 @@ class Refresh(APIView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        return ok(**session_payload(services.refresh(**RefreshBody.parse(request))))
+        return ok(**session_payload(sessions.refresh(**RefreshBody.parse(request))))
 
 
 class Logout(APIView):
@@ -66,7 +66,7 @@ class Logout(APIView):
 
     @extend_schema(request=None, responses={200: Message, **refusals(_401="NO_TOKEN, INVALID_TOKEN")}, tags=["auth"])
     def post(self, request: Request) -> Response:
-        services.log_out(require_user(request))
+        sessions.log_out(require_user(request))
         return ok(message=SIGNED_OUT)
 
 
@@ -87,7 +87,7 @@ class ChangePassword(APIView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        services.change_password(require_user(request), **PasswordBody.parse(request))
+        passwords.change_password(require_user(request), **PasswordBody.parse(request))
         return ok(message="Your password is changed. Please sign in again.")
 
 
@@ -101,7 +101,7 @@ class Me(APIView):
         return ok(user=MeSerializer(require_user(request)).data)
 
 
-def session_payload(session: services.Session) -> dict[str, Any]:
+def session_payload(session: sessions.Session) -> dict[str, Any]:
     return {
         "accessToken": session.access_token,
         "refreshToken": session.refresh_token,

@@ -8,9 +8,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounts import services
 from accounts.errors import InvalidCredentials, InvalidRefreshToken
 from accounts.models import RefreshToken, User
+from accounts.services import sessions
 from accounts.tokens import AccessToken
 from audit.models import AuditLog
 from homeproductions.errors import Refused
@@ -27,7 +27,7 @@ def user(db):
 
 @pytest.fixture
 def session(user):
-    return services.log_in(email=user.email, password=PASSWORD)
+    return sessions.log_in(email=user.email, password=PASSWORD)
 
 
 def refresh(api, token, **more):
@@ -75,7 +75,7 @@ def test_stolen_token_ends_the_whole_family_and_is_audited(api, session):
 
 
 def test_other_sessions_survive_a_stolen_token(api, session, user):
-    other = services.log_in(email=user.email, password=PASSWORD)
+    other = sessions.log_in(email=user.email, password=PASSWORD)
     refresh(api, session.refresh_token)
     RefreshToken.objects.filter(used_at__isnull=False).update(used_at=timezone.now() - timedelta(minutes=1))
     refresh(api, session.refresh_token)
@@ -104,7 +104,7 @@ def test_expired_token_is_refused_and_forgotten(api, session):
     RefreshToken.objects.update(created_at=past, expires_at=past + timedelta(days=7))
 
     assert refused(refresh(api, session.refresh_token)) == (401, "INVALID_REFRESH_TOKEN")
-    assert (services.delete_expired_tokens(), RefreshToken.objects.count()) == (1, 0)
+    assert (sessions.delete_expired_tokens(), RefreshToken.objects.count()) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ THREADS = 32
 @pytest.mark.django_db(transaction=True)
 def test_of_many_parallel_refreshes_exactly_one_wins():
     user = User.objects.create_user("ana@example.com", PASSWORD, name="Ana")
-    token = services.log_in(email=user.email, password=PASSWORD).refresh_token
+    token = sessions.log_in(email=user.email, password=PASSWORD).refresh_token
     start = Barrier(THREADS)
 
     def race(_):
         try:
             start.wait()
-            return services.refresh(token=token).refresh_token
+            return sessions.refresh(token=token).refresh_token
         except InvalidRefreshToken:
             return None
         finally:
@@ -143,11 +143,11 @@ def test_of_many_parallel_refreshes_exactly_one_wins():
         winners = [each for each in threads.map(race, range(THREADS)) if each]
 
     assert len(winners) == 1
-    assert services.refresh(token=winners[0])  # and the losers did it no harm
+    assert sessions.refresh(token=winners[0])  # and the losers did it no harm
 
 
 def test_logout_ends_everything_at_once(api, session, user):
-    other = services.log_in(email=user.email, password=PASSWORD)
+    other = sessions.log_in(email=user.email, password=PASSWORD)
     headers = {"Authorization": f"Bearer {session.access_token}"}
 
     response = api.generic("POST", "/api/auth/logout", b"", content_type="application/json", headers=headers)
@@ -253,7 +253,7 @@ def race(first, second, rounds=20):
     results = []
     for _ in range(rounds):
         user = User.objects.create_user(f"r{User.objects.count()}@example.com", PASSWORD, name="Ana")
-        token = services.log_in(email=user.email, password=PASSWORD).refresh_token
+        token = sessions.log_in(email=user.email, password=PASSWORD).refresh_token
         start = Barrier(2)
 
         def run(act, user=user, token=token, start=start):
@@ -271,11 +271,11 @@ def race(first, second, rounds=20):
     return results
 
 
-def survivors(sessions):
+def survivors(opened):
     alive = []
-    for session in filter(None, sessions):
+    for session in filter(None, opened):
         try:
-            alive.append(services.refresh(token=session.refresh_token))
+            alive.append(sessions.refresh(token=session.refresh_token))
         except InvalidRefreshToken:
             continue
     return alive
@@ -283,20 +283,20 @@ def survivors(sessions):
 
 @pytest.mark.django_db(transaction=True)
 def test_refresh_in_the_moment_of_a_logout_does_not_survive_it():
-    sessions = race(lambda user, token: services.log_out(user), lambda user, token: services.refresh(token=token))
+    opened = race(lambda user, token: sessions.log_out(user), lambda user, token: sessions.refresh(token=token))
 
-    assert survivors(sessions) == []
+    assert survivors(opened) == []
 
 
 @pytest.mark.django_db(transaction=True)
 def test_control_without_the_users_lock_a_session_survives(monkeypatch):
-    open_session = services._open_session
-    monkeypatch.setattr(services, "_lock_unchanged", lambda user: True)
-    monkeypatch.setattr(services, "_open_session", lambda *args, **kw: time.sleep(0.05) or open_session(*args, **kw))
+    open_session = sessions._open_session
+    monkeypatch.setattr(sessions, "_lock_unchanged", lambda user: True)
+    monkeypatch.setattr(sessions, "_open_session", lambda *args, **kw: time.sleep(0.05) or open_session(*args, **kw))
 
-    sessions = race(lambda user, token: services.log_out(user), lambda user, token: services.refresh(token=token))
+    opened = race(lambda user, token: sessions.log_out(user), lambda user, token: sessions.refresh(token=token))
 
-    assert survivors(sessions) != []
+    assert survivors(opened) != []
 
 
 def test_login_with_the_old_password_does_not_survive_its_change(user, monkeypatch):
@@ -304,18 +304,18 @@ def test_login_with_the_old_password_does_not_survive_its_change(user, monkeypat
         User.objects.get(pk=user.pk).end_sessions()
         return True
 
-    monkeypatch.setattr(services, "check_password", change_meanwhile)
+    monkeypatch.setattr(sessions, "check_password", change_meanwhile)
 
     with pytest.raises(InvalidCredentials):
-        services.log_in(email=user.email, password=PASSWORD)
+        sessions.log_in(email=user.email, password=PASSWORD)
 
 
 def test_unknown_account_costs_a_hash_as_well(db, monkeypatch):
     hashed = []
-    monkeypatch.setattr(services, "make_password", hashed.append)
+    monkeypatch.setattr(sessions, "make_password", hashed.append)
 
     with pytest.raises(InvalidCredentials):
-        services.log_in(email="nobody@example.com", password="guess")
+        sessions.log_in(email="nobody@example.com", password="guess")
     assert hashed == ["guess"]
 
 

@@ -11,6 +11,8 @@ from smtplib import (
 from anymail.exceptions import AnymailAPIError, AnymailInvalidAddress, AnymailRecipientsRefused
 from django.core.mail import BadHeaderError
 
+from homeproductions.errors import Refused
+
 # Codes by which a server or provider complains about our account, not about the mail. The operator can mend that
 # while the mail waits. (530, 534, 535, 538: login needed or refused; 402: the plan was not paid.)
 SMTP_OUR_FAULT = {530, 534, 535, 538}
@@ -29,6 +31,23 @@ class Unsendable(Exception):
 
 class ServerAway(Exception):
     """No connection to the mail server, or it refused our login. No mail is to blame; `__cause__` says why."""
+
+
+class TooLate(Refused):
+    code = "MAIL_MOVED_ON"
+    status = 409
+    message = "The mail has moved on meanwhile: look at what it is now."
+
+
+class Overtaken(Refused):
+    code = "MAIL_OVERTAKEN"
+    status = 409
+    message = "Another mail of this kind waits for this order already."
+
+
+class NothingToRetry(Refused):
+    code = "NOTHING_TO_RETRY"
+    message = "No mail was given up lately that a newer one did not replace."
 
 
 def is_final(error: Exception) -> bool:

@@ -1,7 +1,9 @@
 """Mail that was promised in the transaction of its cause and is delivered later by the worker."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from homeproductions.constraints import UUIDModel, created_at, one_of
@@ -10,13 +12,16 @@ MAX_ATTEMPTS = 5
 
 
 class EmailKind(models.TextChoices):
-    TICKET = "ticket"
-    CONFIRMATION = "confirmation"
-    REMINDER = "reminder"
-    REFUND = "refund"
-    HOLD_EXPIRED = "hold_expired"
-    EVENT_OFF = "event_off"
-    STAFF_ALERT = "staff_alert"
+    TICKET = "ticket", "Ticket"
+    CONFIRMATION = "confirmation", "Please pay"
+    REMINDER = "reminder", "Reminder"
+    REFUND = "refund", "Refunded"
+    HOLD_EXPIRED = "hold_expired", "Hold expired"
+    EVENT_OFF = "event_off", "Event cancelled"
+    STAFF_ALERT = "staff_alert", "Money to look at (to staff)"
+    STAFF_INVITE = "staff_invite", "Invitation (to staff)"
+    STAFF_RESET = "staff_reset", "New password (to staff)"
+    TEST = "test", "Test"
 
 
 class EmailStatus(models.TextChoices):
@@ -54,6 +59,8 @@ class OutboxEmail(UUIDModel):
 
     class Meta:
         db_table = "email_outbox"
+        verbose_name = "mail"
+        verbose_name_plural = "mails in the outbox"
         ordering = ["-created_at"]
         constraints = [
             one_of("status", EmailStatus, name="email_status_known"),
@@ -74,7 +81,21 @@ class OutboxEmail(UUIDModel):
             models.Index(fields=["lease_until"], name="email_leased", condition=Q(status="processing")),
             models.Index(fields=["order", "-created_at"], name="email_of_order"),
             models.Index(fields=["status", "-created_at"], name="email_by_status"),
+            models.Index(fields=["-created_at"], name="email_newest"),
+            models.Index(fields=["email_type", "-created_at"], name="email_by_kind"),
+            # As `istartswith` and `iexact` ask for it.
+            models.Index(OpClass(Upper("recipient_email"), "text_pattern_ops"), name="email_by_recipient"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.email_type} {self.id}"
+        return f"{dict(EmailKind.choices).get(self.email_type, self.email_type)}, mail {str(self.id)[:8]}"
+
+    @property
+    def is_open(self) -> bool:
+        """Still to be sent, or being sent."""
+        return self.status in self.OPEN
+
+    @property
+    def has_failed(self) -> bool:
+        """Given up although somebody wants it."""
+        return self.status == self.Status.FAILED and self.closed_at is None

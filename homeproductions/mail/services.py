@@ -15,7 +15,7 @@ import structlog
 from constance import config
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.validators import validate_email
 from django.db import models, transaction
 from django.db.models import Q, QuerySet
@@ -32,6 +32,7 @@ Status = OutboxEmail.Status
 BATCH_SIZE = 10
 # Longer than the slowest single mail: each step of an SMTP dialogue may take EMAIL_TIMEOUT seconds.
 LEASE = timedelta(seconds=120)
+PACE = timedelta(seconds=2)  # between mails that were promised all at once
 RETRY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 10, 60, 360)]
 GAVE_UP = f"gave up after {MAX_ATTEMPTS} attempts"
 CLOSED = "closed"  # what became of a mail whose reason was gone when its turn came
@@ -90,6 +91,16 @@ def queue_first(kind: str, *, order: models.Model, recipient: str, subject: str)
     email = _new(kind, order, recipient, subject, None)
     email.save(force_insert=True)
     return email
+
+
+def queue_slowly(kind: str, mails: Iterable[tuple[str, dict[str, Any]]], *, subject: str) -> None:
+    """Promise many mails at once, each with its recipient and context, that leave one after the other: a ticket that
+    is bought meanwhile must not wait behind all of them."""
+    now = timezone.now()
+    emails = [_new(kind, None, recipient, subject, context) for recipient, context in mails]
+    for place, email in enumerate(emails):
+        email.next_attempt_at = now + place * PACE
+    OutboxEmail.objects.bulk_create(emails, batch_size=1_000)
 
 
 def _new(
@@ -250,9 +261,9 @@ def deliver(email: OutboxEmail, line: "Line") -> str | None:
     return _write(email, status=Status.SENT, sent_at=timezone.now(), error_message=None)
 
 
-def compose(email: OutboxEmail) -> EmailMessage:
+def compose(email: OutboxEmail, *, is_preview: bool = False) -> EmailMultiAlternatives:
     """The finished message. Raises Unsendable, NotWanted, or whatever its renderer raises."""
-    message = render(email)
+    message = render(email, is_preview=is_preview)
     _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
     message.from_email = formataddr((one_line(config.site_name), sender))
     message.reply_to = [one_line(config.contact_email)] if config.contact_email else []

@@ -16,7 +16,11 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 REST = "House"
 # Pages that are no model's: (heading, name, view, permission). They come first below their heading.
-PAGES: tuple[tuple[str, str, str, str], ...] = ()
+PAGES: tuple[tuple[str, str, str, str], ...] = (
+    ("Sales", "Money to look at", "money", "orders.view_payment"),
+    ("Sales", "Exports", "exports", "orders.export_order"),
+    ("Door", "Door lists", "door-lists", "orders.view_checkin"),
+)
 
 
 class OfficeSite(admin.AdminSite):

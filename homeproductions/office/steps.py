@@ -44,6 +44,8 @@ class Step:
     initial: Callable[[Any], dict[str, Any]] = lambda row: {}
     fits: Callable[[Any], bool] = lambda row: True
     is_danger: bool = False
+    # Fields that the address of the page may fill in, for links that lead here; never those that confirm something.
+    prefilled: Sequence[str] = ()
 
 
 class StepPages:
@@ -124,7 +126,8 @@ class StepPages:
     def _form(self, request: HttpRequest, step: Step, row: Any) -> forms.Form:
         if request.method == "POST":
             return step.form(request.POST, request.FILES)
-        return step.form(initial=step.initial(row))
+        given = {name: request.GET[name] for name in step.prefilled if name in request.GET}
+        return step.form(initial={**step.initial(row), **given})
 
     def _leave(self, request: HttpRequest, done: str | Done, back: str) -> HttpResponse:
         done = Done(done) if isinstance(done, str) else done

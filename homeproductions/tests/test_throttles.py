@@ -10,7 +10,7 @@ from django.urls import URLPattern
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from accounts import services as accounts
+from accounts.services import sessions as accounts
 from audit.models import AuditLog
 from homeproductions import environment, throttles
 from homeproductions.counters import PostgresCounters

@@ -1,5 +1,6 @@
 """Two requests for one address at the same moment, on real connections."""
 
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -14,6 +15,7 @@ from audit.models import AuditLog
 from homeproductions.mail.models import OutboxEmail
 from newsletter import links, queries, services
 from newsletter.models import Subscriber
+from tests.factories import make_user
 
 from .conftest import EMAIL, make_subscriber
 
@@ -97,3 +99,29 @@ def test_parallel_unsubscribes_are_one_change():
     results = at_once(lambda: services.unsubscribe(token=token))
 
     assert (sorted(results), AuditLog.objects.count()) == ([False] * (THREADS - 1) + [True], 1)
+
+
+def test_imports_at_once_add_each_address_once():
+    emails = [f"guest{number}@example.com" for number in range(2_000)]
+    user = make_user("admin")
+    # In both directions, so that without one order of their own they would wait for each other.
+    lists = itertools.cycle([emails, emails[::-1]])
+
+    done = at_once(lambda: services.import_addresses(next(lists), actor=user))
+
+    assert sum(each.added for each in done) == len(emails)
+    assert Subscriber.objects.count() == AuditLog.objects.filter(action="NEWSLETTER_IMPORT").count() == len(emails)
+
+
+def test_an_import_brings_nobody_back_who_leaves_in_the_same_moment():
+    subscriber = make_subscriber()
+    user = make_user("admin")
+    acts = itertools.cycle(
+        [
+            lambda: services.unsubscribe_for(subscriber.pk, actor=user),
+            lambda: services.import_addresses([EMAIL], actor=user).added,
+        ]
+    )
+
+    assert sum(at_once(lambda: next(acts)())) == 1
+    assert Subscriber.objects.get().state == Subscriber.State.LEFT

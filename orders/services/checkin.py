@@ -2,36 +2,41 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from audit.models import AuditLog
 from audit.services import record
 from events.models import Event
 from homeproductions import origin
 from homeproductions.api import timestamp
 from homeproductions.errors import Refused
-from orders.errors import AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, WrongEvent
+from orders.errors import AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, TooManyPeople, WrongEvent
 from orders.models import CheckIn, Order, RefusedScan
 from orders.queries import presented
 
 DEVICE_MAX_LENGTH = 255
 CLOSED = (Event.Status.CANCELLED, Event.Status.DELETED)
 REFUSALS: dict[str, type[Refused]] = {
-    refusal.code: refusal for refusal in (AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, WrongEvent)
+    refusal.code: refusal for refusal in (AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, TooManyPeople, WrongEvent)
 }
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One look at a ticket: what was read, by whom, and the scanner's own id of it (so that a repeat is known)."""
+    """One look at a ticket: what was read, by whom, and the scanner's own id of it (so that a repeat is known).
+
+    A scan admits everybody of the order. By hand, `people` of them come in, and the others may follow."""
 
     text: str
     actor: User
     nonce: str | None = None
     event_id: UUID | None = None
+    people: int | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -40,9 +45,10 @@ class Scan:
 
 
 def check_in(scan: Scan) -> CheckIn:
-    """Admit everybody of the order, once. The same scan sent again (same nonce) gets its first answer.
+    """Admit everybody of the order, once, or some of them by hand. The same scan sent again (same nonce) gets its
+    first answer.
 
-    Raises OrderNotFound, WrongEvent, EventOff, NotPaid or AlreadyCheckedIn; the refused scan is kept.
+    Raises OrderNotFound, WrongEvent, EventOff, NotPaid, AlreadyCheckedIn or TooManyPeople; the refused scan is kept.
     """
     _repeat_refusal(scan)
     try:
@@ -56,19 +62,44 @@ def check_in(scan: Scan) -> CheckIn:
 def _admit(scan: Scan) -> CheckIn:
     order = _lock_order(scan.text)
     earlier = CheckIn.objects.filter(order=order).first()
-    if earlier and scan.nonce and earlier.nonce == scan.nonce:
+    if earlier is not None and scan.nonce and _is_repeat(scan, earlier):
         earlier.order = order
         return earlier
     _refuse_unless_welcome(order, scan, earlier)
+    return _let_in(order, scan) if earlier is None else _let_more_in(earlier, order, scan)
+
+
+def _let_in(order: Order, scan: Scan) -> CheckIn:
     checkin = CheckIn.objects.create(
         order=order,
-        admitted=order.quantity,
+        admitted=scan.people or order.quantity,
         checked_in_by=scan.actor,
         device_info=_device(),
         nonce=scan.nonce,
     )
-    record("CHECKIN", order, actor=scan.actor, new={"admitted": checkin.admitted})
+    record("CHECKIN", order, actor=scan.actor, new=_noted(checkin, scan))
     return checkin
+
+
+def _let_more_in(checkin: CheckIn, order: Order, scan: Scan) -> CheckIn:
+    before = checkin.admitted
+    checkin.order, checkin.admitted = order, before + (scan.people or 0)
+    checkin.save(update_fields=["admitted"])
+    record("CHECKIN", order, actor=scan.actor, old={"admitted": before}, new=_noted(checkin, scan))
+    return checkin
+
+
+def _noted(checkin: CheckIn, scan: Scan) -> dict[str, Any]:
+    """For the audit. The check-in itself remembers only the scan that made it."""
+    by_hand = {"nonce": scan.nonce} if scan.people and scan.nonce else {}
+    return {"admitted": checkin.admitted, **by_hand}
+
+
+def _is_repeat(scan: Scan, earlier: CheckIn) -> bool:
+    if earlier.nonce == scan.nonce:
+        return True
+    done = AuditLog.objects.filter(entity_type="order", entity_id=earlier.order_id, action="CHECKIN")
+    return done.filter(new_value__nonce=scan.nonce).exists()
 
 
 def _lock_order(text: str) -> Order:
@@ -87,13 +118,20 @@ def _refuse_unless_welcome(order: Order, scan: Scan, earlier: CheckIn | None) ->
         raise EventOff
     if order.status != Order.Status.PAID:
         raise NotPaid(f"This order is {order.status}.")
-    if earlier is not None:
+    inside = earlier.admitted if earlier else 0
+    if earlier is not None and (scan.people is None or inside == order.quantity):
+        earlier.order = order
         raise _already(earlier)
+    if scan.people is not None and not 0 < scan.people <= order.quantity - inside:
+        left = order.quantity - inside
+        raise TooManyPeople(f"This order admits {left} more." if inside else f"This order admits {left}.")
 
 
 def _already(checkin: CheckIn) -> AlreadyCheckedIn:
     local = timezone.localtime(checkin.checked_in_at)
-    return AlreadyCheckedIn(f"Already let in at {local:%H:%M}.", checkedInAt=timestamp(checkin.checked_in_at))
+    people, whole = checkin.admitted, checkin.order.quantity
+    who = f"{people} of {whole} were let in" if people < whole else "Already let in"
+    return AlreadyCheckedIn(f"{who} at {local:%H:%M}.", checkedInAt=timestamp(checkin.checked_in_at))
 
 
 def _keep_refusal(scan: Scan, refusal: Refused) -> None:

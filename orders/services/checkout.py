@@ -98,7 +98,7 @@ def _sell(
         idempotency.claim(attempt, order_id)
     tier = reserve(tier_id, quantity, now=now)
     expires_at = now + hold if hold is not None and tier.price else None
-    order = _insert(tier, quantity, {**buyer, "hold_expires_at": expires_at}, now, order_id)
+    order = insert(tier, quantity, {**buyer, **_origin(), "hold_expires_at": expires_at}, now, order_id)
     journal.reserved(order)
     if order.total_price == 0:
         payments.mark_paid(order, provider="free", reference=order.order_number)
@@ -109,10 +109,10 @@ def _sell(
     return order
 
 
-def _insert(
+def insert(
     tier: TicketTier, quantity: int, buyer: dict[str, Any], now: datetime, order_id: UUID | None = None
 ) -> Order:
-    here = origin.current()
+    """A pending order at the tier's price, in the caller's transaction, which has taken its seats."""
     order_id = order_id or uuid.uuid4()
     return Order.objects.create(
         id=order_id,
@@ -120,14 +120,20 @@ def _insert(
         event=tier.event,
         tier=tier,
         quantity=quantity,
-        unit_price=tier.price,
-        total_price=tier.price * quantity,
-        currency=tier.currency,
         qr_code_hash=codes.hash_code(codes.code_for(order_id, 1)),
-        ip_address=here.ip,
-        user_agent=here.user_agent,
-        **{**buyer, "referral_source": buyer.get("referral_source") or DEFAULT_REFERRAL},
+        **{
+            "unit_price": tier.price,
+            "total_price": tier.price * quantity,
+            "currency": tier.currency,
+            **buyer,
+            "referral_source": buyer.get("referral_source") or DEFAULT_REFERRAL,
+        },
     )
+
+
+def _origin() -> dict[str, str | None]:
+    here = origin.current()
+    return {"ip_address": here.ip, "user_agent": here.user_agent}
 
 
 def place_test_order(
@@ -142,7 +148,7 @@ def place_test_order(
     check_is_offered(tier)
     buyer = {**buyer, "payment_method": TEST, "referral_source": "admin_test", "is_test": True}
     with transaction.atomic():
-        order = _insert(tier, quantity, buyer, now)
+        order = insert(tier, quantity, {**buyer, **_origin()}, now)
         reference = f"TEST-{int(now.timestamp() * 1000)}"
         payments.mark_paid(order, provider=TEST, reference=reference, actor=actor, send_ticket=send_email)
     return order

@@ -20,7 +20,7 @@ from .checkout import new_order_number
 from .settlement import mark_paid
 
 Kind, Outcome, Review = Payment.Kind, Payment.Outcome, Payment.Review
-BY_HAND = ("admin", "admin_legacy")
+BY_HAND = ("admin", "admin_legacy", "door")
 CHARGED_FOR_NOTHING = (Review.LATE, Review.AMOUNT)
 # What a new order has of its own; everything else the guest bought and said is the old one's.
 NOT_COPIED = {"id", "order_number", "created_at", "replaces"}

@@ -10,10 +10,10 @@ from audit.services import record
 from events.services import release
 from homeproductions.mail.services import close_open
 from orders import journal, mails
-from orders.errors import AlreadyInside, CannotCancel, CannotRefund, NotPaid, OrderNotFound
+from orders.errors import AlreadyInside, CannotCancel, CannotRefund, MailLeaving, NoAddress, NotPaid, OrderNotFound
 from orders.models import Order, Payment
 
-from . import settlement
+from . import settlement, tickets
 
 Status = Order.Status
 
@@ -94,13 +94,45 @@ def refund_locked(
 
 
 @transaction.atomic
-def resend_ticket(order_id: UUID, *, actor: User) -> Order:
-    """Queue the ticket of a paid order again. Raises OrderNotFound or NotPaid."""
+def resend_ticket(order_id: UUID, *, actor: User, address: str = "") -> Order:
+    """Queue the ticket of a paid order again. Another address becomes the one that all mail of the order goes to; the
+    one that the guest typed stays as it is.
+
+    Raises OrderNotFound, NotPaid, NoAddress or MailLeaving.
+    """
+    order = _lock_with_ticket(order_id)
+    address = address.strip() or order.mail_address
+    is_corrected = address != order.mail_address
+    if is_corrected:
+        order.corrected_email = None if address == order.buyer_email else address
+        order.save(update_fields=["corrected_email"])
+    email = mails.queue_ticket(order)
+    if email is None:
+        raise NoAddress
+    if email.recipient_email != address:
+        raise MailLeaving  # to the address before, and it cannot be called back
+    record("RESEND_EMAIL", order, actor=actor, new={"is_corrected": True} if is_corrected else None)
+    return order
+
+
+@transaction.atomic
+def reissue_ticket(order_id: UUID, *, actor: User, send_email: bool = True) -> Order:
+    """Make the code of a paid order worthless, and every link to it, and give it another, which its guest is mailed.
+
+    Raises OrderNotFound, NotPaid or MailLeaving.
+    """
+    order = _lock_with_ticket(order_id)
+    tickets.renew_code(order, actor=actor)
+    email = mails.queue_ticket(order) if send_email else None
+    if email is not None and email.status == email.Status.PROCESSING:
+        raise MailLeaving  # it may hold the old code
+    return order
+
+
+def _lock_with_ticket(order_id: UUID) -> Order:
     order = lock(order_id)
     if order.status != Status.PAID:
         raise NotPaid(f"This order is {order.status}; only a paid one has a ticket.")
-    mails.queue_ticket(order)
-    record("RESEND_EMAIL", order, actor=actor)
     return order
 
 

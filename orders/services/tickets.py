@@ -9,6 +9,7 @@ from qrcode.constants import ERROR_CORRECT_H
 from qrcode.main import QRCode
 from qrcode.util import MODE_8BIT_BYTE, QRData
 
+from accounts.models import User
 from audit.services import record
 from orders.codes import code_for, hash_code
 from orders.models import Order
@@ -32,17 +33,21 @@ def current_code(order: Order) -> str:
 @transaction.atomic
 def _reissue(order: Order) -> str:
     locked = Order.objects.select_for_update().get(pk=order.pk)
-    code = code_for(locked.pk, locked.code_version)
     # Another worker may have done it while we waited for the lock.
-    if hash_code(code) != locked.qr_code_hash:
-        version = locked.code_version
-        locked.code_version = version + 1
-        code = code_for(locked.pk, locked.code_version)
-        locked.qr_code_hash = hash_code(code)
-        locked.save(update_fields=["code_version", "qr_code_hash"])
-        record("CODE_REISSUED", locked, old={"version": version}, new={"version": locked.code_version})
+    if hash_code(code_for(locked.pk, locked.code_version)) != locked.qr_code_hash:
+        renew_code(locked)
     order.code_version, order.qr_code_hash = locked.code_version, locked.qr_code_hash
-    return code
+    return code_for(order.pk, order.code_version)
+
+
+def renew_code(order: Order, *, actor: User | None = None) -> None:
+    """Give a locked order the next version of its code, in the caller's transaction. The one before, and the links
+    that led to it, are worth nothing from then on."""
+    version = order.code_version
+    order.code_version = version + 1
+    order.qr_code_hash = hash_code(code_for(order.pk, order.code_version))
+    order.save(update_fields=["code_version", "qr_code_hash"])
+    record("CODE_REISSUED", order, actor=actor, old={"version": version}, new={"version": order.code_version})
 
 
 def qr_payload(order: Order, code: str) -> str:

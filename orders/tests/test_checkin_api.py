@@ -4,8 +4,10 @@ import json
 import pytest
 
 from audit.models import AuditLog
+from homeproductions.errors import Refused
 from orders import codes
 from orders.models import CheckIn, Order, RefusedScan
+from orders.services import checkin
 from tests.factories import bearer, make_event, make_order, make_tier, make_user
 
 ORDER_KEYS = {
@@ -255,3 +257,73 @@ def test_door_needs_staff(api, order, headers, code):
     ):
         assert (response.status_code, response.json()["code"]) == (401, code)
     assert CheckIn.objects.count() == 0
+
+
+# --- By hand -------------------------------------------------------------------------------------------------
+
+
+def admit(order, people, **fields):
+    return checkin.check_in(checkin.Scan(text=str(order.pk), actor=make_user(), people=people, **fields))
+
+
+def refused_by_hand(order, people, **fields):
+    with pytest.raises(Refused) as refusal:
+        admit(order, people, **fields)
+    return refusal.value.code, str(refusal.value)
+
+
+@pytest.fixture
+def party(db):
+    return make_order(status="paid", quantity=4)
+
+
+def test_people_of_an_order_may_come_one_after_the_other(party):
+    admit(party, 1)
+    admit(party, 3)
+
+    assert CheckIn.objects.get().admitted == 4
+    assert refused_by_hand(party, 1)[0] == "ALREADY_CHECKED_IN"
+    log = AuditLog.objects.filter(action="CHECKIN").order_by("created_at")
+    assert list(log.values_list("old_value", "new_value")) == [
+        (None, {"admitted": 1}),
+        ({"admitted": 1}, {"admitted": 4}),
+    ]
+
+
+@pytest.mark.parametrize("people", [5, 0, -1])
+def test_no_more_people_than_tickets(party, people):
+    assert refused_by_hand(party, people) == ("TOO_MANY_PEOPLE", "This order admits 4.")
+    assert not CheckIn.objects.exists()
+    assert RefusedScan.objects.get().code == "TOO_MANY_PEOPLE"
+
+
+def test_no_more_people_than_are_missing(party):
+    admit(party, 3)
+
+    assert refused_by_hand(party, 2) == ("TOO_MANY_PEOPLE", "This order admits 1 more.")
+    assert CheckIn.objects.get().admitted == 3
+
+
+def test_button_pressed_twice_lets_in_once(party):
+    admit(party, 1, nonce="first")
+    admit(party, 1, nonce="second")
+
+    for nonce in ("second", "first"):
+        admit(party, 1, nonce=nonce)
+
+    assert CheckIn.objects.get().admitted == 2
+
+
+def test_scan_after_some_are_in_says_how_many(door, party):
+    admit(party, 1)
+
+    answer = door({"order_number": party.order_number})
+    assert (answer.status_code, answer.json()["code"]) == (400, "ALREADY_CHECKED_IN")
+    assert "1 of 4 were let in at" in answer.json()["error"]
+    assert CheckIn.objects.get().admitted == 1
+
+
+def test_hands_are_bound_to_paid_orders_of_the_night(party):
+    assert refused_by_hand(party, 1, event_id=make_event().pk)[0] == "WRONG_EVENT"
+    assert refused_by_hand(make_order(), 1)[0] == "NOT_PAID"
+    assert not CheckIn.objects.exists()

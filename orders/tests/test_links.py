@@ -43,6 +43,19 @@ def test_token_dies_with_the_key_of_the_tickets(settings):
         links.order_of(token)
 
 
+def test_token_dies_with_the_version_of_the_code():
+    order = make_order(status="paid")
+    first = links.token_of(order)
+
+    order.code_version = 2
+    order.save(update_fields=["code_version"])
+
+    second = links.token_of(order)
+    assert (links.order_of(second), links.proves(first, order)) == (order, False)
+    with pytest.raises(OrderNotFound):
+        links.order_of(first)
+
+
 def other_bits(token):
     """The same bytes in another spelling: the last character of 43 holds two bits that decoding drops."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

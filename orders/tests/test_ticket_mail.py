@@ -61,8 +61,19 @@ def test_queued_ticket_names_the_event_and_fits_whatever_its_name():
     assert (email.subject, email.recipient_email) == ("🎫 Your Ticket: Noche Blanca", "lucia@example.com")
 
 
-def test_ticket_may_go_to_another_address():
-    assert queue_ticket(paid_order(), recipient="other@example.com").recipient_email == "other@example.com"
+def test_ticket_goes_to_the_corrected_address():
+    order = paid_order()
+    order.corrected_email = "other@example.com"
+
+    assert queue_ticket(order).recipient_email == "other@example.com"
+
+
+def test_guest_without_an_address_gets_no_mail():
+    order = paid_order()
+    order.buyer_email = ""
+
+    assert queue_ticket(order) is None
+    assert not OutboxEmail.objects.exists()
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "text/html"])

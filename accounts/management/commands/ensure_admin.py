@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts import services
+from accounts.services import staff
 from homeproductions.errors import Refused
 
 
@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            made = services.ensure_admin()
+            made = staff.ensure_admin()
         except Refused as error:
             raise CommandError(str(error)) from error
         self.stdout.write("The first admin was made." if made else "Nothing to do.")

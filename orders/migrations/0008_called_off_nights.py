@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("events", "0002_money"),
-        ("orders", "0006_figures_by_index"),
+        ("orders", "0007_office_orders"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,22 +6,29 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 import orders.admin_events  # noqa: F401  (registers the screen of nights)
 from homeproductions.office.filters import Choice, by_value
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Step
+from orders import alerts, places, queries
+from orders.journal import major_units
+from orders.models import Payment
+from orders.providers.registry import BY_NAME
+from orders.services import review
 
-from . import alerts, places, queries
-from .models import Order, Payment, WebhookDelivery
-from .providers.registry import BY_NAME
-from .services import review
+from .deliveries import body_text
+from .evidence import candidates_of, is_late_charge, is_waiting_charge, said_by_provider
+from .filters import DayFilter
+from .words import content, filled, moment, money, order_url, pill
 
 PROVIDERS = tuple(BY_NAME)
-CLOSED = (Order.Status.CANCELLED, Order.Status.REFUNDED)
 
 # --- What a person may decide ---------------------------------------------------------------------------------
 
@@ -64,7 +71,8 @@ def assign(payment: Payment, data: dict[str, Any], actor: Any) -> str:
 def accept_late(payment: Payment, data: dict[str, Any], actor: Any) -> str:
     named = queries.find_by_number_or_id(data["order"]).pk if data["order"] else None
     order = review.accept_late(payment.pk, actor=actor, order_id=named, accept_difference=data["accept_difference"])
-    return f"Order {order.order_number} is paid; its ticket is on its way by e-mail."
+    told = f"its ticket is on its way to {order.mail_address}" if order.mail_address else "show its ticket to the guest"
+    return f"Order {order.order_number} is paid; {told}."
 
 
 def mark_refunded(payment: Payment, data: dict[str, Any], actor: Any) -> str:
@@ -77,10 +85,6 @@ def ignore(payment: Payment, data: dict[str, Any], actor: Any) -> str:
     return "Off the list."
 
 
-def is_waiting_charge(payment: Payment) -> bool:
-    return payment.is_waiting and payment.kind == Payment.Kind.CHARGE
-
-
 def can_have_gone_back(payment: Payment) -> bool:
     return payment.is_waiting and (payment.kind != Payment.Kind.REFUND or payment.charge_id is not None)
 
@@ -88,11 +92,6 @@ def can_have_gone_back(payment: Payment) -> bool:
 def can_be_ignored(payment: Payment) -> bool:
     is_charge = payment.kind == Payment.Kind.CHARGE
     return payment.is_waiting and not (is_charge and payment.needs_review in review.CHARGED_FOR_NOTHING)
-
-
-def is_late_charge(payment: Payment) -> bool:
-    is_closed = payment.order is None or payment.order.status in CLOSED
-    return is_waiting_charge(payment) and is_closed
 
 
 def said(explanation: str) -> Callable[[Payment], list[str]]:
@@ -118,6 +117,7 @@ STEPS = (
         ),
         LateForm,
         fits=is_late_charge,
+        prefilled=("order",),
     ),
     Step(
         "assign",
@@ -130,6 +130,7 @@ STEPS = (
         ),
         AssignForm,
         fits=is_waiting_charge,
+        prefilled=("order",),
     ),
     Step(
         "mark-refunded",
@@ -161,31 +162,78 @@ STEPS = (
 class WaitingFilter(Choice):
     title = "waiting for a person"
     parameter_name = "waiting"
-    choices_known = [("1", "Yes", places.IS_WAITING)]
+    # The last condition follows from the first; the index of what waits is found by it.
+    choices_known = [("1", "Yes", places.IS_WAITING & Q(reviewed_at=None))]
+
+
+PARTS = (
+    (None, ("why", "advice", "answer_by", "amount", "kind", "order_link", "price", "charge_link")),
+    ("What became of it", ("outcome", "outcome_note", "reviewed_at", "reviewed_by")),
+    ("At the provider", ("provider", "reference", "checkout_reference", "fee", "payer_email", "created_at")),
+)
 
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnly):
     steps = STEPS
-    list_display = ("waits", "amount", "why", "order_number", "kind", "provider", "created_at", "outcome")
-    list_display_links = ("waits", "amount")
-    list_filter = (WaitingFilter, "needs_review", "kind", by_value("provider", PROVIDERS), "outcome")
-    search_fields = ("reference", "checkout_reference", "payer_email", "order__order_number")
-    sortable_by = ()
-    fieldsets = (
-        (None, {"fields": ("why", "answer_by", "amount", "kind", "order_number", "order_status")}),
-        (
-            "At the provider",
-            {"fields": ("provider", "reference", "checkout_reference", "fee", "payer_email", "created_at", "charge")},
-        ),
-        ("What became of it", {"fields": ("outcome", "outcome_note", "reviewed_at", "reviewed_by")}),
+    change_form_template = "admin/orders/payment.html"
+    list_display = (
+        "waits",
+        "amount",
+        "why",
+        "order_number",
+        "kind",
+        "provider",
+        "payer_email",
+        "created_at",
+        "outcome",
     )
+    list_display_links = ("waits", "amount")
+    list_filter = (WaitingFilter, "needs_review", "kind", by_value("provider", PROVIDERS), "outcome", DayFilter)
+    search_fields = ("reference", "checkout_reference", "payer_email", "order__order_number")
+    search_help_text = "Search by the provider's reference, the payer's e-mail or the order's number"
+    sortable_by = ()
+
+    class Media:
+        css = {"all": ["office/orders.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
-        return queries.payments_listed()
+        return super().get_queryset(request).select_related("order__event", "order__tier", "charge", "reviewed_by")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return ()
+        """What waits longest first; all payments, the newest first."""
+        return ("created_at", "id") if request.GET.get("waiting") else ("-created_at", "-id")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        parts = [(heading, filled(self, obj, names)) for heading, names in PARTS]
+        return [(heading, {"fields": names}) for heading, names in parts if names]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = {"title": "Money to look at"} if request.GET.get("waiting") else {}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        payment: Any = self.get_object(request, object_id)
+        context = {} if payment is None else self._evidence(payment)
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    def _evidence(self, payment: Payment) -> dict[str, Any]:
+        delivery = payment.delivery
+        return {
+            "title": f"{payment.amount_text}, {payment.get_kind_display()}",
+            "subtitle": None,
+            "is_waiting": is_waiting_charge(payment),
+            "candidates": candidates_of(payment) if is_waiting_charge(payment) else [],
+            "taken_back_by": payment.taken_back_by.order_by("created_at"),
+            "delivery": delivery,
+            "notices": said_by_provider(delivery) if delivery else [],
+            "body": body_text(delivery) if delivery else "",
+        }
 
     @admin.display(boolean=True, description="Settled")
     def waits(self, payment: Payment) -> bool:
@@ -197,35 +245,58 @@ class PaymentAdmin(ReadOnly):
 
     @admin.display(description="Provider's fee")
     def fee(self, payment: Payment) -> str:
-        return "-" if payment.fee_minor is None else f"{payment.fee_minor / 100:.2f} {payment.currency}"
+        return "-" if payment.fee_minor is None else f"{major_units(payment.fee_minor):.2f} {payment.currency}"
 
     @admin.display(description="Order")
     def order_number(self, payment: Payment) -> str:
         return payment.order.order_number if payment.order else "-"
 
-    @admin.display
-    def order_status(self, payment: Payment) -> str:
-        return payment.order.status if payment.order else "-"
+    @admin.display(description="Order")
+    def order_link(self, payment: Payment) -> SafeString | str:
+        order = payment.order
+        if order is None:
+            return "It names none that we know."
+        return format_html('<a href="{}">{}</a> {} {}', order_url(order), order, pill(order.status), content(order))
+
+    @admin.display(description="Against the price")
+    def price(self, payment: Payment) -> str:
+        order = payment.order
+        if order is None or payment.kind != Payment.Kind.CHARGE or payment.amount_minor is None:
+            return "-"
+        if payment.currency != order.currency:
+            return f"The order costs {money(order)}: another currency."
+        difference = major_units(payment.amount_minor) - order.total_price
+        if not difference:
+            return "Exactly what the order costs."
+        return f"{abs(difference):.2f} {order.currency} {'more' if difference > 0 else 'less'} than the {money(order)}."
+
+    @admin.display(description="Takes back")
+    def charge_link(self, payment: Payment) -> SafeString | str:
+        charge = payment.charge
+        if charge is None:
+            return "-"
+        return format_html('<a href="{}">{}, {}</a>', payment_url(charge), charge.amount_text, charge.reference)
 
     @admin.display
     def why(self, payment: Payment) -> str:
-        return payment.get_needs_review_display()
+        return payment.get_needs_review_display().capitalize()
+
+    @admin.display(description="What to do")
+    def advice(self, payment: Payment) -> str:
+        return alerts.ADVICE.get(payment.needs_review, "-") if payment.is_waiting else "-"
 
     @admin.display(description="Answer it by")
     def answer_by(self, payment: Payment) -> str:
-        deadline = alerts.dispute_deadline(payment)
-        return f"{timezone.localtime(deadline):%Y-%m-%d %H:%M}" if deadline else "-"
+        return moment(alerts.dispute_deadline(payment))
 
 
-@admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnly):
-    """Every notice as it came. `failed` ones are tried again by themselves; `ignored` ones said nothing to us."""
+def money_to_look_at(request: HttpRequest) -> HttpResponse:
+    """The list of what waits for a person."""
+    user: Any = request.user
+    if not user.has_perm("orders.view_payment"):
+        raise PermissionDenied
+    return HttpResponseRedirect(f"{reverse('admin:orders_payment_changelist')}?waiting=1")
 
-    list_display = ("received_at", "provider", "status", "attempts", "reason", "event_id")
-    list_filter = ("status", by_value("provider", PROVIDERS))
-    search_fields = ("event_id", "reason")
-    fields = ("provider", "event_id", "status", "reason", "attempts", "received_at", "processed_at", "text")
 
-    @admin.display(description="Body")
-    def text(self, delivery: WebhookDelivery) -> str:
-        return bytes(delivery.body).decode("utf-8", "replace")
+def payment_url(payment: Payment) -> str:
+    return reverse("admin:orders_payment_change", args=[payment.pk])

@@ -4,26 +4,20 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 
+from accounts.errors import InvalidCredentials, InvalidRefreshToken
+from accounts.models import RefreshToken, User
+from accounts.tokens import AccessToken, RefreshJWT, fingerprint
 from audit.services import record
 from homeproductions import origin
-from homeproductions.api import is_email
-from homeproductions.errors import Invalid
 
-from .errors import InvalidCredentials, InvalidPassword, InvalidRefreshToken
-from .models import RefreshToken, User
-from .roles import Role
-from .tokens import AccessToken, RefreshJWT, fingerprint
+from .passwords import PASSWORD_MAX_LENGTH
 
-PASSWORD_MAX_LENGTH = 128
 # Two tabs share one stored token and may both send it: the later one is refused without harm.
 REUSE_GRACE = timedelta(seconds=10)
 
@@ -83,46 +77,6 @@ def log_out(user: User) -> None:
     with transaction.atomic():
         user.end_sessions()
         record("LOGOUT", user, actor=user)
-
-
-def change_password(user: User, *, current: str, new: str) -> None:
-    """Set a new password and end every session. Raises Invalid (too weak) or InvalidPassword."""
-    check_strength(new, user)
-    if not check_password(current[: PASSWORD_MAX_LENGTH + 1], user.password):
-        raise InvalidPassword
-    if new == current:
-        raise Invalid("The new password is the old one.")
-    user.set_password(new)
-    user.save(update_fields=["password"], actor=user)
-
-
-def check_strength(password: str, user: User | None = None) -> None:
-    """Raises Invalid unless the password is long enough, not a common one and not the user's own name."""
-    if len(password) > PASSWORD_MAX_LENGTH:
-        raise Invalid(f"A password has at most {PASSWORD_MAX_LENGTH} characters.")
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise Invalid(" ".join(error.messages)) from error
-
-
-def ensure_admin() -> bool:
-    """Make the first superadmin from DEFAULT_ADMIN_*. True if one was made; an existing user is never changed.
-
-    Raises Invalid when the address or the password will not do.
-    """
-    email, password = settings.DEFAULT_ADMIN_EMAIL.strip().lower(), settings.DEFAULT_ADMIN_PASSWORD
-    if not email or not password or User.objects.filter(email=email).exists():
-        return False
-    if not is_email(email):
-        raise Invalid("DEFAULT_ADMIN_EMAIL is not an e-mail address.")
-    user = User(email=email, name="Admin", role=Role.SUPERADMIN)
-    check_strength(password, user)
-    with transaction.atomic():
-        user.set_password(password)
-        user.save()
-        record("CREATE", user, new={"role": user.role})
-    return True
 
 
 def delete_expired_tokens() -> int:

@@ -1,0 +1,25 @@
+"""Rows that know about whoever looks at them."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+
+class PreparedRows:
+    """For a ModelAdmin: `prepare` sees all rows of a list at once, or the one of a page, before they are shown. There
+    it gives them what a column cannot find out by itself: links this user may follow, names from other tables."""
+
+    def prepare(self, request: HttpRequest, rows: list[Any]) -> None:
+        raise NotImplementedError
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)  # type: ignore[misc]
+        changelist.result_list = list(changelist.result_list)
+        self.prepare(request, changelist.result_list)
+        return changelist
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)  # type: ignore[misc]
+        if row is not None:
+            self.prepare(request, [row])
+        return row
