@@ -4,6 +4,7 @@ addresses for ever, is not written."""
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -41,6 +42,8 @@ class Screen(StepPages, admin.ModelAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """What was done to the row, in the audit."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         return HttpResponseRedirect(f"{reverse('admin:audit_auditlog_changelist')}?entity_id__exact={object_id}")
 
 
