@@ -22,7 +22,8 @@ from orders.bookkeeping import differences
 from orders.chores import apply_waiting_deliveries
 from orders.models import CheckIn, Order, Payment, WebhookDelivery
 from orders.places import IS_WAITING, Place, with_place
-from orders.services import checkin, checkout, holds, review, status
+from orders.services import box_office, checkin, checkout, holds, review, status
+from orders.services.box_office import Wish
 from tests.factories import make_tier, make_user
 from tests.signing import PATH, new_secret, paid_body, signed_headers
 
@@ -57,6 +58,14 @@ class Season(RuleBasedStateMachine):
         return self.attempt(
             checkout.place_order, event_id=self.tier.event_id, tier_id=self.tier.pk, quantity=quantity, **buyer
         )
+
+    @rule(target=orders, quantity=st.integers(1, 3), method=st.sampled_from(["cash", "card"]))
+    def buy_at_the_door(self, quantity, method):
+        return self.attempt(box_office.sell, self.at_the_desk(quantity), method=method, actor=self.staff)
+
+    @rule(target=orders, quantity=st.integers(1, 3))
+    def be_given_a_ticket(self, quantity):
+        return self.attempt(box_office.give_away, self.at_the_desk(quantity), reason="Press", actor=self.staff)
 
     # --- The provider ---
 
@@ -183,6 +192,15 @@ class Season(RuleBasedStateMachine):
             if self.attempt(checkin.check_in, checkin.Scan(text=order.order_number, actor=self.staff)):
                 assert before == "paid"
 
+    @rule(order=orders, people=st.integers(1, 4))
+    def let_some_in(self, order, people):
+        if order:
+            self.attempt(checkin.check_in, checkin.Scan(text=str(order.pk), actor=self.staff, people=people))
+
+    @rule(order=orders)
+    def issue_a_new_code(self, order):
+        self.attempt(status.reissue_ticket, getattr(order, "pk", None), actor=self.staff)
+
     @rule(minutes=st.sampled_from([1, 61]))
     def expire(self, minutes):
         holds.expire_due(timezone.now() + timedelta(minutes=minutes))
@@ -246,6 +264,10 @@ class Season(RuleBasedStateMachine):
                 return act(*args, **kwargs)
         except Refused:
             return None
+
+    def at_the_desk(self, quantity):
+        address = "door@example.com"
+        return Wish(event_id=self.tier.event_id, tier_id=self.tier.pk, quantity=quantity, email=address)
 
     def decide(self, decision, number, *args, **kwargs):
         payment = Payment.objects.filter(IS_WAITING).order_by("created_at")[number : number + 1].first()
