@@ -193,6 +193,9 @@ class UserAdmin(ReadOnly):
     ordering = ("-is_active", "name", "email")
     fields = ("name", "email", "role", "state", "last_login", "open_sessions", "created_at")
 
+    class Media:
+        css = {"all": ["office/records.css"]}
+
     def offered(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
         """None for one's own login: the service would refuse each."""
         is_own = row is not None and row.pk == request.user.pk

@@ -38,4 +38,5 @@ class AuditLog(UUIDModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.entity_type} {self.entity_id or ''}".strip()
+        what = self.action.replace("_", " ").capitalize()
+        return f"{what}, {self.entity_type} {str(self.entity_id or '')[:8]}".strip(", ")

@@ -1,6 +1,7 @@
 """The office's screen for the outbox: what became of each mail, in words, and what to do about it."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -160,7 +162,7 @@ class KindFilter(admin.SimpleListFilter):
 class OutboxEmailAdmin(PreparedRows, ReadOnly):
     steps = STEPS
     list_steps = LIST_STEPS
-    list_display = ("state", "kind", "to", "about", "problem", "tries", "next_try", "created_at")
+    list_display = ("state", "kind", "to", "about", "problem", "tries", "next_try", "queued")
     list_display_links = ("state", "kind")
     list_filter = (StateFilter, KindFilter, "created_at")
     search_fields = ("recipient_email",)  # makes the box; `queries.search` says what is looked for
@@ -168,7 +170,7 @@ class OutboxEmailAdmin(PreparedRows, ReadOnly):
     sortable_by = ()
     fieldsets = (
         (None, {"fields": ("state", "problem", "kind", "to", "subject", "about")}),
-        ("When", {"fields": ("created_at", "tries", "last_attempt_at", "next_try", "sent_at")}),
+        ("When", {"fields": ("queued", "tries", "last_attempt_at", "next_try", "sent_at")}),
         ("In the words of the mail server or our worker", {"fields": ("said",)}),
     )
 
@@ -217,8 +219,12 @@ class OutboxEmailAdmin(PreparedRows, ReadOnly):
     def next_try(self, email: OutboxEmail) -> str:
         if email.status != OutboxEmail.Status.PENDING:
             return ""
-        due = f"{timezone.localtime(email.next_attempt_at):%Y-%m-%d %H:%M}"
+        due = _clock(email.next_attempt_at)
         return due if email.next_attempt_at > timezone.now() else f"due since {due}"
+
+    @admin.display
+    def queued(self, email: OutboxEmail) -> str:
+        return _clock(email.created_at)
 
     @admin.display(description="What went wrong")
     def problem(self, email: OutboxEmail) -> str:
@@ -291,3 +297,7 @@ class OutboxEmailAdmin(PreparedRows, ReadOnly):
         if email is None:
             raise Http404
         return email
+
+
+def _clock(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "M j, Y, H:i")
