@@ -1,4 +1,4 @@
-"""The office's screen of nights, as far as nights alone go. `orders.admin_events` adds what orders know of them (money
+"""The office's screen of nights, as far as nights alone go. `orders.admin.events` adds what orders know of them (money
 and cancelling) and registers it."""
 
 from collections.abc import Callable, Sequence
@@ -240,6 +240,7 @@ class EventAdmin(UploadPages, SavedByService):
     list_display = ("name", "when", "state", "sold", "place")
     list_filter = (StatusFilter, WhenFilter, KindFilter)
     search_fields = ("name", "venue", "location", "main_artist", "slug")
+    search_help_text = "Search by name, venue, location or artist"
     ordering = ("-event_date", "-created_at")
     readonly_fields: ClassVar[tuple[str, ...]] = ("state", "word")
     fieldsets = (

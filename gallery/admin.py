@@ -99,6 +99,7 @@ class GalleryAdmin(UploadPages, SavedByService):
     list_display_links = ("cover", "title")
     list_filter = (PublishedFilter,)
     search_fields = ("title", "photographer", "event__name")
+    search_help_text = "Search by title, photographer or night"
     sortable_by = ("title", "created_at")
     readonly_fields = ("is_published", "inside")
     fields = ("is_published", "title", "event", "photographer", "description", "cover_image_url", "inside")

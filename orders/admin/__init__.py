@@ -1,3 +1,3 @@
 """The office's screens for orders, their money and their door."""
 
-from . import checkins, deliveries, journal, orders, payments  # noqa: F401  (they register themselves)
+from . import checkins, deliveries, events, journal, orders, payments  # noqa: F401  (they register themselves)

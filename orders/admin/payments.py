@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-import orders.admin_events  # noqa: F401  (registers the screen of nights)
 from homeproductions.office.filters import Choice, by_value
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Step

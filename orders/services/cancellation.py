@@ -101,7 +101,8 @@ def _is_left(cancellation: Cancellation) -> Q:
         case PaidOrders.REFUND:
             is_paid &= ~Q(Exists(CheckIn.objects.filter(order=OuterRef("pk"))))
         case PaidOrders.KEEP:
-            can_be_told = Q(is_test=False) & ~Q(buyer_email="")
+            has_address = ~Q(buyer_email="") | Q(corrected_email__isnull=False)
+            can_be_told = Q(is_test=False) & has_address
             is_paid &= can_be_told & ~Q(Exists(_words_of(cancellation)))
     return Q(status=Status.PENDING) | is_paid
 

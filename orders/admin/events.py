@@ -10,21 +10,24 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from events import admin as nights
 from events.models import Event, EventStatus
 from homeproductions.office.steps import Step
-
-from . import statistics
-from .models import Cancellation, JournalEntry
-from .services import cancellation
+from orders import statistics
+from orders.models import Cancellation, JournalEntry
+from orders.services import cancellation
+from orders.services.box_office import COMP, DOOR
+from orders.services.review import BY_HAND
 
 # Who may see money: the office. Django's own name for looking at the rows that it is summed from.
 SEE_MONEY = f"orders.view_{JournalEntry._meta.model_name}"
+SEE_DOOR = "orders.view_checkin"
 # A small night is done when the page comes back; of a large one the worker does the rest.
 WITHIN_THE_REQUEST = timedelta(seconds=3)
 # Money that no provider holds.
-BY_HAND = {"admin": "marked paid by hand", "admin_legacy": "marked paid by hand", "": "paid in an unknown way"}
+IN_OUR_HANDS = {**dict.fromkeys(BY_HAND, "by hand"), DOOR: "at the door", COMP: "given away", "": "in an unknown way"}
 
 
 # --- Cancelling ---------------------------------------------------------------------------------------------------
@@ -68,7 +71,9 @@ def what_becomes_of_orders(event: Event) -> list[str]:
         inside = amounts(ahead.money_inside) or "no money"
         lines.append(f"Of the paid ones, {ahead.paid_inside} belong to guests who were let in already, with {inside}.")
     if ahead.money:
-        lines.append(f"No money moves by this: give it back at the provider. That would be {by_provider(ahead.money)}.")
+        lines.append(
+            f"No money moves by this: you give it back, at the provider or by hand. That would be {by_provider(ahead.money)}."
+        )
         lines.append("What providers still have of it waits among the payments until they tell of their refunds.")
     if ahead.waiting:
         lines.append(
@@ -123,9 +128,9 @@ def amounts(money: Mapping[tuple[str, str], Decimal]) -> str:
 
 
 def by_provider(money: Mapping[tuple[str, str], Decimal]) -> str:
-    """`recurrente 51.00 USD, marked paid by hand 25.50 USD`."""
+    """`51.00 USD paid by recurrente, 25.50 USD paid by hand`."""
     return ", ".join(
-        f"{BY_HAND.get(provider, provider)} {amount:,.2f} {currency}"
+        f"{amount:,.2f} {currency} paid {IN_OUR_HANDS.get(provider, f'by {provider}')}"
         for (provider, currency), amount in sorted(money.items())
     )
 
@@ -180,6 +185,16 @@ class EventAdmin(nights.EventAdmin):
         if state is not None:
             context["refunded"] = by_provider(state.refunded) if may_see_money(request) else ""
         return super().change_view(request, object_id, form_url, context)
+
+    def offered(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
+        buttons = super().offered(request, row)
+        if row is None:
+            return buttons
+        orders = f"{reverse('admin:orders_order_changelist')}?event={row.pk}"
+        links = (("Orders", "orders.view_order", orders), ("Door list", SEE_DOOR, reverse("door-list", args=[row.pk])))
+        user: Any = request.user
+        shown = [{"url": url, "label": label, "is_danger": False} for label, need, url in links if user.has_perm(need)]
+        return [*shown, *buttons]
 
     @admin.display(description="Revenue")
     def earned(self, event: Any) -> str:
