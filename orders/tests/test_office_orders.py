@@ -127,7 +127,7 @@ def test_orders_are_filtered_by_their_newest_ticket_mail(client, office):
     assert shown(client, "?mail=none") == {never}
 
 
-@pytest.mark.parametrize("query", ["?event=x", "?tier=x", f"?event={uuid.uuid4()}"])
+@pytest.mark.parametrize("query", ["?event=x", "?tier=x", f"?event={uuid.UUID(int=1)}"])
 def test_nonsense_finds_nothing(client, office, query):
     make_order()
 
