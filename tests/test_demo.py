@@ -257,7 +257,7 @@ def accept_in_admin(address: str, *, password: str) -> str:
 
     sign_in = browser.get(address, timeout=30).url
     page = send(sign_in, username="admin@demo.example", password=password)
-    [link] = re.findall(r'href="([^"]+)"[^>]*>Accept as a new order<', page.text)
+    link = re.search(r'href="([^"]+)"[^>]*>Accept as a new order<', page.text)[1]
     page = send(urljoin(address, link))
     return re.search(r"Order (HP\S+) is paid", page.text)[1]
 

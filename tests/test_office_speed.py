@@ -99,6 +99,7 @@ def walk(node):
             yield from walk(child)
 
 
+@pytest.mark.timeout(600)
 def test_lists_are_short_work(client, season):
     client.force_login(make_user("superadmin"))
     for path in [*lists(), *(reverse(f"admin:{name}_changelist") + query for name, query in ASKED)]:

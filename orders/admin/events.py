@@ -71,9 +71,8 @@ def what_becomes_of_orders(event: Event) -> list[str]:
         inside = amounts(ahead.money_inside) or "no money"
         lines.append(f"Of the paid ones, {ahead.paid_inside} belong to guests who were let in already, with {inside}.")
     if ahead.money:
-        lines.append(
-            f"No money moves by this: you give it back, at the provider or by hand. That would be {by_provider(ahead.money)}."
-        )
+        money = by_provider(ahead.money)
+        lines.append(f"No money moves by this: you give it back, at the provider or by hand. That would be {money}.")
         lines.append("What providers still have of it waits among the payments until they tell of their refunds.")
     if ahead.waiting:
         lines.append(

@@ -250,7 +250,7 @@ def _export(request: HttpRequest) -> list[dict[str, Any]]:
     user: Any = request.user
     if not user.has_perm("orders.export_order"):
         return []
-    names = {"event": "event_id", "status": "status", "from": "first_day", "to": "last_day"}
+    names = {"event": "event_id", "status__exact": "status", "from": "first_day", "to": "last_day"}
     chosen = {theirs: request.GET[ours] for ours, theirs in names.items() if request.GET.get(ours)}
     address = f"{reverse('exports')}?{urlencode({'what': 'orders', **chosen})}#orders"
     return [{"url": address, "label": "Export", "is_danger": False}]
