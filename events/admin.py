@@ -76,7 +76,7 @@ def window_of(tier: TicketTier) -> str:
 
 
 def in_words(moment: Any) -> str:
-    return date_format(timezone.localtime(moment), "j F Y, H:i")
+    return date_format(timezone.localtime(moment), "j M Y, H:i")
 
 
 STEPS = (

@@ -22,7 +22,7 @@ from events.models import Event, TicketTier
 from homeproductions.office import charts
 from orders import statistics
 from orders.alerts import DISPUTE_DEADLINE
-from orders.models import Payment
+from orders.models import Order, Payment
 from orders.statistics import Day, Waiting
 
 NEXT_NIGHTS = 8
@@ -98,6 +98,14 @@ class Night:
     @property
     def url(self) -> str:
         return reverse("admin:events_event_change", args=[self.event.pk])
+
+    @property
+    def door_url(self) -> str:
+        return reverse("door-list", args=[self.event.pk])
+
+    @property
+    def orders_url(self) -> str:
+        return _list("orders_order", event=self.event.pk, status__exact=Order.Status.PAID)
 
 
 def _season(now: datetime) -> dict[str, Any]:
@@ -217,6 +225,7 @@ def _last_days(now: datetime) -> dict[str, Any]:
     rows = [
         {
             "date": day.date,
+            "url": _list("orders_order", **{"from": day.date, "to": day.date}),
             "orders": day.orders,
             "paid": day.paid,
             "earned": [f"{day.earned.get(currency, Decimal(0)):,.2f}" for currency in currencies],

@@ -127,6 +127,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("TIME_ZONE", "America/Guatemala")
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = "homeproductions.formats"
 
 # --- People ------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import csv
 
 import openpyxl
+from playwright.sync_api import expect
 
 from audit.models import AuditLog
 from newsletter.models import Subscriber
@@ -49,16 +50,16 @@ def test_bring_a_list_in_and_take_somebody_off(visitor):  # noqa: F811
     content = "E-mail;Name\nnew@example.com;José\nknown@example.com;Ana\nnobody;Luis\n".encode("cp1252")
     page.get_by_label("CSV file").set_input_files([{"name": "list.csv", "mimeType": "text/csv", "buffer": content}])
     visitor.press("Look at it first")
-    assert page.get_by_text("Will be added (1)").is_visible()
-    assert page.get_by_text("line 4: nobody (not an e-mail address)").is_visible()
+    expect(page.get_by_text("Will be added (1)")).to_be_visible()
+    expect(page.get_by_text("line 4: nobody (not an e-mail address)")).to_be_visible()
     page.get_by_label("These people have agreed").check()
     visitor.press("Add 1 address")
-    assert page.get_by_text("1 new address: each gets a mail with a link").is_visible()
+    expect(page.get_by_text("1 new address: each gets a mail with a link")).to_be_visible()
 
     page.get_by_role("link", name="known@example.com").click()
     visitor.press("Unsubscribe")
     visitor.press("Unsubscribe")
-    assert page.get_by_text("Off the list.").is_visible()
+    expect(page.get_by_text("Off the list.")).to_be_visible()
 
     states = {subscriber.email: subscriber.state for subscriber in Subscriber.objects.all()}
     assert states == {"new@example.com": "waiting", "known@example.com": "left"}

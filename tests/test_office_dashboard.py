@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from homeproductions.mail.models import OutboxEmail
 from orders.models import CheckIn, Payment
@@ -36,7 +37,7 @@ def test_dashboard_has_no_barriers(visitor, size, scheme):  # noqa: F811
 
     assert visitor.barriers() == []
     assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
-    assert page.get_by_role("rowheader").first.is_visible()
+    expect(page.get_by_role("rowheader").first).to_be_visible()
 
 
 def test_a_phone_reaches_every_page_from_the_dashboard(visitor):  # noqa: F811

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from events.models import Event
 from gallery.models import Gallery
@@ -113,7 +114,7 @@ def test_the_picture_of_a_night_is_uploaded_and_kept_with_the_form(uploader, hos
 
     page.get_by_label("Upload a picture").set_input_files(picture("cover.png"))
     page.get_by_text("Uploaded. Save to keep it.").wait_for()
-    assert page.get_by_role("img", name="The picture of this night").is_visible()
+    expect(page.get_by_role("img", name="The picture of this night")).to_be_visible()
     event.refresh_from_db()
     assert event.image_url is None
 
@@ -138,7 +139,7 @@ def test_what_the_image_host_refuses_is_said(uploader, host):
     page.get_by_label("Upload a picture").set_input_files(picture("cover.png"))
 
     page.get_by_text("No.", exact=True).wait_for()
-    assert not page.get_by_role("img", name="The picture of this night").is_visible()
+    expect(page.get_by_role("img", name="The picture of this night")).not_to_be_visible()
     # The browser notes a refused request on its console, which is no complaint about our page.
     uploader.complaints = [each for each in uploader.complaints if "status of 400" not in each]
 

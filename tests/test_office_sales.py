@@ -2,6 +2,7 @@
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from homeproductions.mail.models import OutboxEmail
 from orders.models import CheckIn, Order, Payment
@@ -35,8 +36,8 @@ def test_guest_is_found_and_the_ticket_mailed_to_a_corrected_address(office):
     page.get_by_label("To:", exact=True).fill("jose@example.com")
     office.press("Mail the ticket again")
 
-    assert page.get_by_text("The ticket is on its way to jose@example.com.").is_visible()
-    assert page.get_by_text("jose@exmaple.com", exact=True).is_visible()
+    expect(page.get_by_text("The ticket is on its way to jose@example.com.")).to_be_visible()
+    expect(page.get_by_text("jose@exmaple.com", exact=True)).to_be_visible()
     assert OutboxEmail.objects.get().recipient_email == "jose@example.com"
     assert office.barriers() == []
 
@@ -48,12 +49,12 @@ def test_late_payment_is_accepted_from_its_evidence(office):
 
     page = office.open("/admin/money/")
     page.get_by_role("link", name="51.00 USD").click()
-    assert page.get_by_text("the payment names it, same e-mail, same amount").is_visible()
+    expect(page.get_by_text("the payment names it, same e-mail, same amount")).to_be_visible()
     assert office.barriers() == []
     page.get_by_role("region", name="Orders it may be for").get_by_role("link", name="Accept as a new order").click()
     office.press("Accept as a new order")
 
-    assert page.get_by_text("is paid; its ticket is on its way to lucia@example.com.").is_visible()
+    expect(page.get_by_text("is paid; its ticket is on its way to lucia@example.com.")).to_be_visible()
     assert (Payment.objects.get().outcome, Order.objects.filter(status="paid").count()) == ("accepted_late", 1)
 
 
@@ -65,13 +66,13 @@ def test_ticket_is_sold_at_the_door_and_shown(office):
     office.open("/admin/orders/order/")
     office.press("Sell at the door")
     page.get_by_label("How many").fill("3")
-    assert page.get_by_text("Take 76.50 USD").is_visible()
+    expect(page.get_by_text("Take 76.50 USD")).to_be_visible()
     assert office.barriers() == []
     office.press("Sell at the door")
 
     order = Order.objects.get()
-    assert page.get_by_role("img", name="Entry code").is_visible()
-    assert page.get_by_text("Admits 3").is_visible()
+    expect(page.get_by_role("img", name="Entry code")).to_be_visible()
+    expect(page.get_by_text("Admits 3")).to_be_visible()
     assert office.barriers() == []
     assert (order.status, order.payment_method, order.quantity) == ("paid", "cash", 3)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -98,8 +99,8 @@ def test_guest_is_let_in_from_the_door_list_with_two_taps(visitor):  # noqa: F81
     page.get_by_label("People", exact=True).select_option("3")
     page.get_by_role("button", name="Let Ana Ajú in").click()
 
-    assert page.get_by_text("Welcome, Ana Ajú! 3 people may come in.").is_visible()
-    assert page.get_by_text("3 of 4 in").is_visible()
+    expect(page.get_by_text("Welcome, Ana Ajú! 3 people may come in.")).to_be_visible()
+    expect(page.get_by_text("3 of 4 in")).to_be_visible()
     assert CheckIn.objects.get().admitted == 3
 
 
@@ -127,8 +128,8 @@ def test_filters_of_orders_are_menus(office):
     page.get_by_label("Event", exact=True).select_option(str(tier.event_id))
     page.get_by_role("button", name="Show").first.click()
 
-    assert page.get_by_text(wanted.order_number).is_visible()
-    assert not page.get_by_text(other.order_number).is_visible()
+    expect(page.get_by_text(wanted.order_number)).to_be_visible()
+    expect(page.get_by_text(other.order_number)).not_to_be_visible()
     assert office.barriers() == []
 
 

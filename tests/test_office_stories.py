@@ -1,6 +1,7 @@
 """What people do in the office, done in a real browser."""
 
 import pytest
+from playwright.sync_api import expect
 
 from accounts.models import User
 from tests.browser import visitor  # noqa: F401  (a fixture)
@@ -16,7 +17,7 @@ def test_sign_in_and_out(visitor):  # noqa: F811
     page.get_by_label("Email").fill("ana@example.com")
     page.get_by_label("Password").fill(PASSWORD)
     visitor.press("Log in")
-    assert page.get_by_role("button", name="Log out").is_visible()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
 
     visitor.press("Log out")
-    assert visitor.open("/admin/").get_by_label("Password").is_visible()
+    expect(visitor.open("/admin/").get_by_label("Password")).to_be_visible()

@@ -300,4 +300,4 @@ class OutboxEmailAdmin(PreparedRows, ReadOnly):
 
 
 def _clock(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "M j, Y, H:i")
+    return date_format(timezone.localtime(moment), "j M Y, H:i")

@@ -281,7 +281,13 @@ def test_the_table_says_what_the_charts_draw(office):
     today = timezone.localdate()
 
     assert f"{today:%a} {today.day} {today:%b} 1 1 1,250.00" in text_of(office)
-    assert page.context["day_rows"][0] == {"date": today, "orders": 1, "paid": 1, "earned": ["1,250.00"]}
+    assert page.context["day_rows"][0] == {
+        "date": today,
+        "url": f"/admin/orders/order/?from={today}&to={today}",
+        "orders": 1,
+        "paid": 1,
+        "earned": ["1,250.00"],
+    }
     assert page.content.decode().count('<tr><th scope="row">') >= 30
 
 
@@ -373,7 +379,7 @@ def test_empty_house_offers_no_planning_at_the_door(door):
 def test_a_night_without_tickets_says_so(office):
     tonight()
 
-    assert "Nobody is expected yet: no ticket is sold. It has no tickets yet." in text_of(office)
+    assert "Nobody is expected yet: no ticket is sold. Door list It has no tickets yet." in text_of(office)
 
 
 def test_nothing_on_it_needs_a_looser_content_policy(office):

@@ -87,8 +87,9 @@ def test_good_value_passes(name, value):
 @pytest.mark.parametrize(
     "command", [["manage.py", "check"], ["manage.py", "process_outbox"], ["-c", "import homeproductions.wsgi"]]
 )
-def test_process_without_its_environment_stops_and_says_why(command):
+def test_process_without_its_environment_stops_and_says_why(command, tmp_path):
     bare = {name: value for name, value in os.environ.items() if name not in GOOD}
+    bare["HOMEPRODUCTIONS_DATA"] = str(tmp_path)  # away from a demo that may run meanwhile
 
     run = subprocess.run([sys.executable, *command], cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
 
