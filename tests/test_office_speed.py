@@ -67,7 +67,10 @@ def season(transactional_db):
     with connection.cursor() as cursor:
         for table in ("orders", "journal"):
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute(FILL, {"event": tier.event_id, "tier": tier.pk, "orders": ORDERS})
+        for statement in FILL.strip().rstrip(";").split(";"):
+            cursor.execute(statement, {"event": tier.event_id, "tier": tier.pk, "orders": ORDERS})
+            # This connection has seen the tables empty; without new figures it would look for each order in all.
+            cursor.execute("ANALYZE")
         for table in ("orders", "journal"):
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         # As the server does by itself sooner or later; before, no index can answer alone.
