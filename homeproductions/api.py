@@ -15,6 +15,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict, UnreadablePostError
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from psycopg_pool import PoolTimeout
@@ -40,6 +41,8 @@ from .errors import (
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+OFFICE = "/admin/"
+PAGES = (OFFICE, "/orders/", "/newsletter/")
 # No night of ours lies outside; dates near the ends of the calendar break arithmetic on them.
 FIRST_NIGHT, LAST_NIGHT = date(2000, 1, 1), date(2100, 12, 31)
 INTEGER_MAX = 2**31 - 1  # of a PostgreSQL integer column
@@ -136,32 +139,68 @@ def _headers_of(error: Exception, refused: Refused) -> dict[str, str]:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return refusal_response(NotFound())
+    return _told(request, NotFound(), "There is nothing here", "The address may be mistyped, or what was here is gone.")
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return refusal_response(Invalid("The request is not valid."))
+    return _told(request, Invalid("The request is not valid."), "That did not work", "The request is not valid.")
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return refusal_response(_refusal("FORBIDDEN", 403, "This is not allowed."))
+    refusal = _refusal("FORBIDDEN", 403, "This is not allowed.")
+    return _told(request, refusal, "Your role does not allow this", "Ask somebody who runs the office, if you need it.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that was open while its reader signed in or out elsewhere; nothing was done."""
+    text = "You signed in or out in another tab, or this page is old. Nothing was done. Open it once more."
+    refusal = _refusal("FORBIDDEN", 403, "This is not allowed.")
+    return _told(request, refusal, "This page is not up to date", text, back=_page_before(request), way="Open it again")
 
 
 def server_error(request: HttpRequest | None = None) -> HttpResponse:
     """For what nobody foresaw, and on pages for a database that is away: API views tell that by themselves."""
-    if request is not None and not request.path.startswith(("/api", "/health")):
+    if request is not None and _is_page(request):
         return _trouble_page(is_away=isinstance(sys.exc_info()[1], DATABASE_AWAY))
     return JsonResponse(
         {"success": False, "error": "Something went wrong on our side.", "code": "SERVER_ERROR"}, status=500
     )
 
 
+def _told(
+    request: HttpRequest, refusal: Refused, title: str, text: str, *, back: str = "", way: str = "Back to the office"
+) -> HttpResponse:
+    """The refusal for whoever asked: people get a page, with a way on where there is one, and programs JSON."""
+    if not _is_page(request):
+        return refusal_response(refusal)
+    back = back or (OFFICE if request.path.startswith(OFFICE) else "")
+    return HttpResponse(_trouble(title, text, back=back, way=way), status=refusal.status)
+
+
+def _is_page(request: HttpRequest) -> bool:
+    """Whether somebody looks at this in a browser: one of our pages, or an address that only a browser made up."""
+    if request.path.startswith(("/api/", "/health")) or request.path == "/api":
+        return False
+    return request.path.startswith(PAGES) or "text/html" in request.headers.get("Accept", "")
+
+
+def _page_before(request: HttpRequest) -> str:
+    """The page of ours that the request came from."""
+    before = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(before, {request.get_host()}, require_https=request.is_secure())
+    return before if is_ours else OFFICE
+
+
 def _trouble_page(*, is_away: bool) -> HttpResponse:
-    """Said to people, on a page that needs no database."""
     title = "Not available right now" if is_away else "Something went wrong on our side"
-    page = render_to_string("public/trouble.html", {"title": title, "text": "Please try again in a minute."})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if is_away else {}
+    page = _trouble(title, "Please try again in a minute.")
     return HttpResponse(page, status=503 if is_away else 500, headers=headers)
+
+
+def _trouble(title: str, text: str, *, back: str = "", way: str = "") -> str:
+    """Said to people, on a page that needs no database."""
+    return render_to_string("public/trouble.html", {"title": title, "text": text, "back": back, "way": way})
 
 
 class AlwaysJSON(BaseContentNegotiation):

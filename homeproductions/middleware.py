@@ -8,8 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from . import origin
-from .api import refusal_response
-from .errors import Invalid
+from .api import bad_request
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -62,7 +61,7 @@ class StorableAddress:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if has_unstorable_address(request):
-            return refusal_response(Invalid("The address holds characters that cannot be used."))
+            return bad_request(request)
         return self.get_response(request)
 
 
