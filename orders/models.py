@@ -283,6 +283,11 @@ class Payment(UUIDModel):
         return bool(self.needs_review) and not self.outcome
 
     @property
+    def is_no_money(self) -> bool:
+        """Its notice says that nothing came, or less than nothing: no such amount can pay for anything."""
+        return self.amount_minor is not None and self.amount_minor <= 0
+
+    @property
     def amount_text(self) -> str:
         """For people: `51.00 USD`, or that the notice did not say."""
         if self.amount_minor is None:

@@ -13,19 +13,20 @@ from orders.providers import Notice, Unreadable
 from orders.providers.registry import BY_NAME
 from orders.services import payments, review
 
-from .words import money
+from .words import money, order_url
 
 ACCEPT_LATE = "accept-late"
+NAMED, ADDRESS, AMOUNT = "the payment names it", "same e-mail", "same amount"
 CLOSED = (Order.Status.CANCELLED, Order.Status.REFUNDED)
 
 
-def is_waiting_charge(payment: Payment) -> bool:
-    return payment.is_waiting and payment.kind == Payment.Kind.CHARGE
+def can_pay(payment: Payment) -> bool:
+    return payment.is_waiting and payment.kind == Payment.Kind.CHARGE and not payment.is_no_money
 
 
 def is_late_charge(payment: Payment) -> bool:
     is_closed = payment.order is None or payment.order.status in CLOSED
-    return is_waiting_charge(payment) and is_closed
+    return can_pay(payment) and is_closed
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,16 @@ class Candidate:
 
 
 def candidates_of(payment: Payment) -> list[Candidate]:
-    return [_candidate(payment, order) for order in queries.candidates(payment)]
+    """Those that most speaks for come first."""
+    found = [_candidate(payment, order) for order in queries.candidates(payment)]
+    return sorted(found, key=lambda candidate: [fact not in candidate.facts for fact in (NAMED, ADDRESS, AMOUNT)])
 
 
 def _candidate(payment: Payment, order: Order) -> Candidate:
     facts = list(_facts(payment, order))
+    if facts == [AMOUNT]:
+        # Many cost the same: look first, and then assign it by its number.
+        return Candidate(order, facts, order_url(order), "Look at the order")
     step, label = _fitting_step(order)
     if not step:
         return Candidate(order, facts, why_not=f"It is {order.status} already, with other money.")
@@ -57,10 +63,10 @@ def _candidate(payment: Payment, order: Order) -> Candidate:
 def _facts(payment: Payment, order: Order) -> Iterator[str]:
     address = payment.payer_email.lower()
     if payment.order_id == order.pk:
-        yield "the payment names it"
+        yield NAMED
     if address and address in (order.buyer_email.lower(), (order.corrected_email or "").lower()):
-        yield "same e-mail"
-    yield "same amount" if payments.is_exact(order, payment) else f"costs {money(order)}"
+        yield ADDRESS
+    yield AMOUNT if payments.is_exact(order, payment) else f"costs {money(order)}"
 
 
 def _fitting_step(order: Order) -> tuple[str, str]:

@@ -20,10 +20,10 @@ from orders import alerts, places, queries
 from orders.journal import major_units
 from orders.models import Payment
 from orders.providers.registry import BY_NAME
-from orders.services import review
+from orders.services import refunds, review
 
 from .deliveries import body_text
-from .evidence import candidates_of, is_late_charge, is_waiting_charge, said_by_provider
+from .evidence import candidates_of, can_pay, is_late_charge, said_by_provider
 from .filters import DayFilter
 from .words import content, filled, moment, money, order_url, pill
 
@@ -89,17 +89,32 @@ def can_have_gone_back(payment: Payment) -> bool:
 
 
 def can_be_ignored(payment: Payment) -> bool:
-    is_charge = payment.kind == Payment.Kind.CHARGE
-    return payment.is_waiting and not (is_charge and payment.needs_review in review.CHARGED_FOR_NOTHING)
+    return payment.is_waiting and not review.why_not_ignored(payment, payment.order)
 
 
-def said(explanation: str) -> Callable[[Payment], list[str]]:
+def about_amount(payment: Payment) -> list[str]:
+    if payment.amount_minor is not None:
+        return []
+    return ["The notice says no amount: by accepting a difference you say that the price came in full."]
+
+
+def about_order(payment: Payment) -> list[str]:
+    """What becomes of the order when this is noted as given back."""
+    order = payment.order
+    if order is None:
+        return []
+    if refunds.would_refund(payment):
+        return [f"Order {order} is refunded by this: its ticket admits nobody any more."]
+    return [f"Order {order} stays as it is, {order.status}."]
+
+
+def said(explanation: str, more: Callable[[Payment], list[str]] = lambda payment: []) -> Callable[[Payment], list[str]]:
     """What the payment is, then what the step does."""
 
     def explain(payment: Payment) -> list[str]:
         order = f", order {payment.order.order_number} ({payment.order.status})" if payment.order else ""
         what = f"{payment.amount_text}, {payment.get_kind_display()} through {payment.provider}{order}"
-        return [f"{what}: {payment.get_needs_review_display()}.", explanation]
+        return [f"{what}: {payment.get_needs_review_display()}.", explanation, *more(payment)]
 
     return explain
 
@@ -112,7 +127,8 @@ STEPS = (
         accept_late,
         said(
             "A new order with the same content is made and paid with this money, if there are seats left. The guest "
-            "gets the ticket by e-mail. The old order stays as it is."
+            "gets the ticket by e-mail. The old order stays as it is.",
+            about_amount,
         ),
         LateForm,
         fits=is_late_charge,
@@ -125,10 +141,11 @@ STEPS = (
         assign,
         said(
             "The order is paid with this money and its guest gets the ticket by e-mail. It must be pending, or have "
-            "been marked paid by hand: then this is noted as its money and nothing is sent."
+            "been marked paid by hand: then this is noted as its money and nothing is sent.",
+            about_amount,
         ),
         AssignForm,
-        fits=is_waiting_charge,
+        fits=can_pay,
         prefilled=("order",),
     ),
     Step(
@@ -137,8 +154,8 @@ STEPS = (
         "orders.change_payment",
         mark_refunded,
         said(
-            "For money that you have given back at the provider, or that a dispute took. No money moves by this. The "
-            "order that the money had paid is refunded: its ticket admits nobody any more."
+            "For money that you have given back at the provider, or that a dispute took. No money moves by this.",
+            about_order,
         ),
         NoteForm,
         fits=can_have_gone_back,
@@ -226,8 +243,8 @@ class PaymentAdmin(ReadOnly):
         return {
             "title": f"{payment.amount_text}, {payment.get_kind_display()}",
             "subtitle": None,
-            "is_waiting": is_waiting_charge(payment),
-            "candidates": candidates_of(payment) if is_waiting_charge(payment) else [],
+            "is_waiting": can_pay(payment),
+            "candidates": candidates_of(payment) if can_pay(payment) else [],
             "taken_back_by": payment.taken_back_by.order_by("created_at"),
             "delivery": delivery,
             "notices": said_by_provider(delivery) if delivery else [],

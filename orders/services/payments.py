@@ -147,7 +147,8 @@ def apply_notice(notice: Notice, *, provider: str, delivery: WebhookDelivery | N
     if notice.outcome != Outcome.PAID:
         return Result(True) if notice.order_reference or notice.checkout_reference else Result(False, "no_order_id")
     if notice.kind == Kind.CHARGE:
-        return _charge(notice, provider, delivery)
+        is_clear = notice.amount_minor is None or notice.amount_minor > 0
+        return _charge(notice, provider, delivery) if is_clear else _keep_unclear(notice, provider, delivery)
     reason = refunds.take_back(notice, provider, delivery)
     return Result(not reason, reason)
 
@@ -160,8 +161,8 @@ def _may_be_money(notice: Notice) -> bool:
 
 
 def _keep_unclear(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> Result:
-    """A notice in words that we do not know: perhaps a guest has paid, so a person looks. When a clear one of the same
-    payment comes, that one decides."""
+    """A notice in words that we do not know, or of money that is none: perhaps a guest has paid, so a person looks.
+    When a clear one of the same payment comes, that one decides."""
     if matching.known_charge(notice, provider) is not None:
         return Result(True)
     order = matching.lock_order(notice, provider)
@@ -296,7 +297,7 @@ def _create(notice: Notice, provider: str, delivery: WebhookDelivery | None, ord
 def _learn(payment: Payment, notice: Notice) -> None:
     """Fill in what an earlier notice of the same payment did not say; what it said stays."""
     payment.checkout_reference = payment.checkout_reference or notice.checkout_reference or None
-    if payment.amount_minor is None:
+    if payment.amount_minor is None or payment.is_no_money:
         payment.amount_minor, payment.currency = notice.amount_minor, notice.currency or payment.currency
     if payment.fee_minor is None:
         payment.fee_minor = notice.fee_minor

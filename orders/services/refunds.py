@@ -126,12 +126,25 @@ def _settle_charge(seen: Payment) -> None:
     settle_early(matching.lock_payment(seen, expect_order=seen.order_id), order)
 
 
-def is_whole(charge: Payment, order: Order | None) -> bool:
-    """Whether nothing of the charge is left."""
+def is_whole(charge: Payment, order: Order | None, *, more: int = 0) -> bool:
+    """Whether nothing of the charge is left, or would be once so much more went back."""
     whole = charge.amount_minor
     if whole is None and order is not None:
         whole = minor_units(order.total_price)
-    return whole is not None and given_back(charge) >= whole
+    return whole is not None and given_back(charge) + more >= whole
+
+
+def would_refund(row: Payment) -> bool:
+    """Whether the order is refunded once a person notes that what this row tells of was given back."""
+    charge, order = row.charge, row.order
+    if charge is None or order is None or order.status != Order.Status.PAID:
+        return False
+    if charge.is_waiting or charge.outcome in (PaymentOutcome.REFUNDED, PaymentOutcome.IGNORED):
+        return False
+    if not _fits(row, charge):
+        return charge.amount_minor is not None  # it counts as all that was left
+    is_counted = row.kind == Payment.Kind.REFUND and row.needs_review not in OWED
+    return is_whole(charge, order, more=0 if is_counted else row.amount_minor or 0)
 
 
 def _store(

@@ -41,7 +41,7 @@ def assign(
     if order.event.status in payments.NIGHTS_OFF and not is_linked:
         raise OrderNotPending("Its night is off, so no ticket is sold for it. Give the money back.")
     if not is_linked and order.status != Order.Status.PENDING:
-        raise OrderNotPending(f"This order is {order.status}. Accept the payment late instead, as a new order.")
+        raise OrderNotPending(_why_not_pending(order))
     _refuse_difference(order, payment, accept_difference)
     payment.order = order
     _finish(payment, Outcome.ASSIGNED, note, actor)
@@ -119,12 +119,21 @@ def ignore(payment_id: UUID, *, actor: User, note: str) -> Payment:
         raise MissingFields("note: say why nothing has to be done.")
     order = _lock_order_of(payment_id)
     payment = _lock_waiting(payment_id)
-    if payment.kind == Kind.CHARGE and payment.needs_review in CHARGED_FOR_NOTHING:
-        raise WrongKind("Its guest has paid for an order of ours. Accept it, assign it, or give it back.")
-    if payment.needs_review in places.OWED and _is_owed(payment, order):
-        raise WrongKind("Its guest has neither ticket nor money. Give it back, then mark it so.")
+    reason = why_not_ignored(payment, order)
+    if reason:
+        raise WrongKind(reason)
     _finish(payment, Outcome.IGNORED, note, actor)
     return payment
+
+
+def why_not_ignored(payment: Payment, order: Order | None) -> str:
+    """What would leave a guest with neither ticket nor money, in words; an empty text when nothing has to be done."""
+    is_charge = payment.kind == Kind.CHARGE and not payment.is_no_money
+    if is_charge and payment.needs_review in CHARGED_FOR_NOTHING:
+        return "Its guest has paid for an order of ours. Accept it, assign it, or give it back."
+    if payment.needs_review in places.OWED and _is_owed(payment, order):
+        return "Its guest has neither ticket nor money. Give it back, then mark it so."
+    return ""
 
 
 # --- Locks: the order first, then the payment, then the tier ---------------------------------------------------
@@ -139,6 +148,8 @@ def _lock_charge(payment_id: UUID) -> Payment:
     payment = _lock_waiting(payment_id)
     if payment.kind != Kind.CHARGE:
         raise WrongKind("Only money that was taken can pay an order.")
+    if payment.is_no_money:
+        raise WrongKind(f"The notice says {payment.amount_text}: that is no money that came, and pays no order.")
     return payment
 
 
@@ -173,11 +184,19 @@ def _is_owed(refund: Payment, order: Order | None) -> bool:
     return is_closed or (refund.charge is not None and refund.charge.outcome == Outcome.REFUNDED)
 
 
+def _why_not_pending(order: Order) -> str:
+    if order.status == Order.Status.PAID:
+        return "This order is paid already, with other money. Give this payment back."
+    return f"This order is {order.status}. Accept the payment late instead, as a new order."
+
+
 def _refuse_difference(order: Order, payment: Payment, is_accepted: bool) -> None:
-    if not is_accepted and not payments.is_exact(order, payment):
-        raise AmountDiffers(
-            f"The payment is {payment.amount_text}, the order costs {order.total_price} {order.currency}."
-        )
+    if is_accepted or payments.is_exact(order, payment):
+        return
+    price = f"{order.total_price} {order.currency}"
+    if payment.amount_minor is None:
+        raise AmountDiffers(f"The notice says no amount. Accept that only if the {price} came in full.")
+    raise AmountDiffers(f"The payment is {payment.amount_text}, the order costs {price}.")
 
 
 def _again(old: Order) -> Order:

@@ -57,7 +57,7 @@ def test_candidates_share_the_address_or_the_amount(client, office):
         twin.pk: (("same e-mail", "same amount"), "Assign"),
         mail_only.pk: (("same e-mail", "costs 25.50 USD"), "Accept as a new order"),
         corrected.pk: (("same e-mail", "costs 76.50 USD"), "Assign"),
-        amount_only.pk: (("same amount",), "Assign"),
+        amount_only.pk: (("same amount",), "Look at the order"),
     }
 
 
@@ -70,6 +70,18 @@ def test_order_that_the_payment_names_comes_first(client, office):
 
     assert queries.candidates(payment)[0] == order
     assert "the payment names it, same e-mail, same amount" in page(client, payment)
+
+
+def test_candidates_that_most_speaks_for_come_first(client, office):
+    amount = make_order(quantity=2, buyer_email="ana@example.com")
+    address = make_order(quantity=1)
+    both = make_order(quantity=2, buyer_email="typo@example.com", corrected_email="lucia@example.com")
+    payment = stray(both, customer={"email": "lucia@example.com"})
+
+    candidates = client.get(f"/admin/orders/payment/{payment.pk}/change/").context["candidates"]
+
+    assert [candidate.order for candidate in candidates] == [both, address, amount]
+    assert candidates[-1].url == f"/admin/orders/order/{amount.pk}/change/"
 
 
 def test_order_with_other_money_is_no_place_for_this(client, office):
@@ -85,8 +97,8 @@ def test_order_with_other_money_is_no_place_for_this(client, office):
 
 
 def test_candidate_leads_to_its_prefilled_step(client, office):
-    order = make_order(quantity=2)
-    payment = stray(order)
+    order = make_order(quantity=2, buyer_email="typo@example.com", corrected_email="lucia@example.com")
+    payment = stray(order, customer={"email": "lucia@example.com"})
     link = f"/admin/orders/payment/{payment.pk}/do/assign/?order={order.order_number}"
 
     assert link in page(client, payment)
@@ -137,6 +149,56 @@ def test_page_compares_the_amount_with_the_price(client, office):
     receive(bodies.recurrente(order, amount_in_cents=5000))
 
     assert "1.00 USD less than the 51.00 USD." in page(client, Payment.objects.get())
+
+
+def test_money_that_is_none_pays_nothing(client, office):
+    payment = stray(make_order(), amount_in_cents=-5)
+
+    text = page(client, payment)
+
+    assert payment.needs_review == "unclear_notice"
+    assert "Orders it may be for" not in text
+    assert "do/assign/" not in text
+    assert "do/accept-late/" not in text
+
+
+def test_step_says_what_accepting_an_unknown_amount_means(client, office):
+    payment = stray(make_order(), amount_in_cents=None)
+
+    text = client.get(f"/admin/orders/payment/{payment.pk}/do/assign/").content.decode()
+
+    assert "by accepting a difference you say that the price came in full" in text
+
+
+def given_back_says(client, payment):
+    return client.get(f"/admin/orders/payment/{payment.pk}/do/mark-refunded/").context["lines"][-1]
+
+
+def test_step_says_what_becomes_of_this_order_when_money_was_given_back(client, office):
+    order = make_order(quantity=2)
+    receive(bodies.recurrente(order))
+    again = {"id": "pa_2", "checkout": {"id": "ch_2", "metadata": {"order_id": order.order_number}}}
+    receive(bodies.recurrente(order, **again))
+    receive(bodies.recurrente_refund(order, 1000))
+    receive(bodies.recurrente_dispute(order))
+    second, part = Payment.objects.get(needs_review="double_payment"), Payment.objects.get(kind="refund")
+    dispute = Payment.objects.get(kind="dispute")
+
+    assert given_back_says(client, second) == f"Order {order} stays as it is, paid."
+    assert given_back_says(client, part) == f"Order {order} stays as it is, paid."
+    assert given_back_says(client, dispute) == f"Order {order} is refunded by this: its ticket admits nobody any more."
+    client.post(f"/admin/orders/payment/{dispute.pk}/do/mark-refunded/")
+    order.refresh_from_db()
+    assert order.status == "refunded"
+
+
+def test_refund_that_is_owed_is_not_offered_to_be_ignored(client, office):
+    order = make_order(quantity=2)
+    receive(bodies.recurrente(order))
+    status.refund(order.pk, actor=office)
+    due = Payment.objects.get(needs_review="refund_due")
+
+    assert "do/ignore/" not in page(client, due)
 
 
 def test_settled_payment_has_no_candidates(client, office):

@@ -263,6 +263,40 @@ def test_second_late_payment_is_a_double_one_and_not_accepted(office):
     assert tickets() == 1
 
 
+@pytest.mark.parametrize("amount", [-5, 0])
+def test_amount_that_is_no_money_is_unclear_and_pays_no_order(office, amount):
+    order = make_order()
+    receive(bodies.recurrente(order, amount_in_cents=amount))
+    payment = Payment.objects.get()
+
+    assert payment.needs_review == "unclear_notice"
+    for decide in (review.assign, review.accept_late):
+        arguments = {"order_id": order.pk, "actor": office, "accept_difference": True}
+        assert refusal(decide, payment.pk, **arguments) == "WRONG_PAYMENT_KIND"
+    order.refresh_from_db()
+    assert (order.status, differences()) == ("pending", [])
+
+
+def test_amount_that_was_no_money_is_corrected_by_a_clear_notice(office):
+    order = make_order()
+    receive(bodies.recurrente(order, amount_in_cents=0))
+    receive(bodies.recurrente(order))
+
+    order.refresh_from_db()
+    assert (order.status, Payment.objects.get().needs_review) == ("paid", "")
+
+
+def test_second_payment_is_not_assigned_to_the_order_it_came_too_much_for(office):
+    order = make_order()
+    receive(bodies.recurrente(order))
+    again = {"id": "pa_2", "checkout": {"id": "ch_2", "metadata": {"order_id": order.order_number}}}
+    receive(bodies.recurrente(order, **again))
+    second = Payment.objects.get(needs_review="double_payment")
+
+    with pytest.raises(Refused, match="paid already, with other money. Give this payment back"):
+        review.assign(second.pk, order.pk, actor=office)
+
+
 def test_payment_is_not_assigned_when_the_night_is_off(office):
     order = make_order()
     payment = unknown(order)
