@@ -201,6 +201,9 @@ class UserAdmin(ReadOnly):
         is_own = row is not None and row.pk == request.user.pk
         return [] if is_own else super().offered(request, row)
 
+    def as_it_is(self, row: Any) -> str:
+        return f"{row.name} is {self.state(row)}" + ("" if row.is_active else ": reactivate the login first")
+
     @admin.display
     def state(self, user: User) -> str:
         if not user.is_active:

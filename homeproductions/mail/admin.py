@@ -194,6 +194,9 @@ class OutboxEmailAdmin(PreparedRows, ReadOnly):
         page = page_of(self.admin_site, request, "order", row.order_id)
         return link(page, f"{row.order.order_number}{' (test)' if row.order.is_test else ''}")
 
+    def as_it_is(self, row: Any) -> str:
+        return f"The mail to {row.recipient_email} is {words.state(row)}"
+
     @admin.display
     def state(self, email: OutboxEmail) -> SafeString:
         state = words.state(email)

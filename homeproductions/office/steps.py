@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 
 from homeproductions.errors import Refused
 
@@ -88,6 +89,10 @@ class StepPages:
         context = {"steps": self.offered(request, None), **(extra_context or {})}
         return super().changelist_view(request, context)  # type: ignore[misc]
 
+    def as_it_is(self, row: Any) -> str:
+        """The row and its state, for whoever comes too late."""
+        return f"{capfirst(self.opts.verbose_name)} {row}"
+
     def step_page(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         row = self.get_object(request, object_id)
         if row is None:
@@ -108,7 +113,8 @@ class StepPages:
             raise PermissionDenied
         back = self._address(row)
         if row is not None and not known.fits(row):
-            messages.error(request, f"“{known.label}” is not possible any more: look at what it is now.")
+            # Pressed twice, or somebody else was faster: not a mistake.
+            messages.info(request, f"{self.as_it_is(row)}: “{known.label}” is not possible now.")
             return HttpResponseRedirect(back)
         form = self._form(request, known, row)
         refusal = ""

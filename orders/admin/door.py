@@ -28,9 +28,8 @@ from orders.models import Order
 from orders.search import plain
 from orders.services import checkin
 
-from .order_steps import CHECK_IN, is_welcome
+from .order_steps import CHECK_IN, is_welcome, welcome
 from .orders import CONTACTS
-from .words import people
 
 VIEW = "orders.view_checkin"
 PER_PAGE = 100
@@ -82,6 +81,7 @@ def door_list_page(request: HttpRequest, event_id: UUID) -> HttpResponse:
         "is_paper": is_paper,
         "expected": expected,
         "inside": inside,
+        "why_nobody_yet": checkin.why_nobody_yet(event),
         "now": timezone.now(),
         "sale": _sale(event) if user.has_perm("orders.add_order") else "",
         "sees_orders": user.has_perm("orders.view_order"),
@@ -118,14 +118,16 @@ def _let_in(request: HttpRequest, event: Event) -> HttpResponse:
     wanted = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
     scan = checkin.Scan(text=number, actor=_user(request), nonce=nonce or None, event_id=event.pk, people=wanted)
     try:
-        admitted = checkin.check_in(scan)
+        checkin.refuse_before_the_night(event)
+        done = checkin.check_in(scan)
     except Refused as refusal:
-        messages.error(request, f"Not let in: {refusal}")
+        messages.error(request, f"{number[:40]}: not let in. {refusal}")
+        row = ""  # the top of the page, where that is said
     else:
-        order = admitted.order
-        messages.success(request, f"Welcome, {order.buyer_name}! {people(wanted)} may come in.")
+        messages.success(request, welcome(done))
+        row = f"#order-{done.order.order_number}"
     keep = _query(q=request.POST.get("q", ""), show=request.POST.get("show", ""), page=request.POST.get("page", ""))
-    return HttpResponseRedirect(f"{request.path}{keep}")
+    return HttpResponseRedirect(f"{request.path}{keep}{row}")
 
 
 def _shown(guests: QuerySet[Any], shown: str) -> QuerySet[Any]:

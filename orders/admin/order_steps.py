@@ -10,10 +10,10 @@ from homeproductions.errors import Refused
 from homeproductions.office.steps import Done, Step
 from orders import journal, places
 from orders.errors import AlreadyInside
-from orders.models import Order
+from orders.models import CheckIn, Order
 from orders.services import checkin, status
 
-from .words import content, moment, money, paid_by, people, seats, ticket_url
+from .words import content, moment, money, paid_by, seats, ticket_url
 
 Status = Order.Status
 CHANGE, CHECK_IN = "orders.change_order", "orders.check_in"
@@ -87,8 +87,14 @@ def reissue(order: Order, data: dict[str, Any], actor: Any) -> str | Done:
 
 def let_in(order: Order, data: dict[str, Any], actor: Any) -> str:
     scan = checkin.Scan(text=str(order.pk), actor=actor, people=data["people"], nonce=data["nonce"] or None)
-    admitted = checkin.check_in(scan).admitted
-    return f"Welcome! {people(data['people'])} may come in; {admitted} of {order.quantity} are inside."
+    checkin.refuse_before_the_night(order.event)
+    return welcome(checkin.check_in(scan))
+
+
+def welcome(done: CheckIn) -> str:
+    """From what is noted: the same press sent again, with other words, lets nobody else in."""
+    order = done.order
+    return f"Welcome, {order.buyer_name}! {done.admitted} of {order.quantity} are in now, order {order}."
 
 
 # --- What they say beforehand ---------------------------------------------------------------------------------
@@ -96,8 +102,7 @@ def let_in(order: Order, data: dict[str, Any], actor: Any) -> str:
 
 def about_mark_paid(order: Order) -> list[str]:
     lines = [f"{content(order)}: {order.buyer_name}.", "The order becomes paid on your word. No money moves by this."]
-    if order.event.status in OFF:
-        lines.append(f"Careful: this event is {order.event.status}; its tickets admit nobody.")
+    lines += _if_off(order)
     if any(payment.is_waiting for payment in order.payments.all()):
         lines.append("Careful: a payment for this order waits already, under Money to look at. Assign that one.")
     return lines
@@ -122,7 +127,7 @@ def about_refund(order: Order) -> list[str]:
 
 
 def about_resend(order: Order) -> list[str]:
-    lines = [f"{content(order)}: {order.buyer_name}."]
+    lines = [f"{content(order)}: {order.buyer_name}.", *_if_off(order)]
     if order.buyer_email:
         lines.append(f"The guest typed {order.buyer_email}.")
     return [*lines, "The same ticket is mailed once more. Earlier copies of it stay good, but it lets in only once."]
@@ -131,6 +136,7 @@ def about_resend(order: Order) -> list[str]:
 def about_reissue(order: Order) -> list[str]:
     return [
         f"{content(order)}: {order.buyer_name}.",
+        *_if_off(order),
         "The ticket gets a new code. The old one is refused at the door from now on, on paper and on every phone.",
         "The links in the mails so far lead nowhere any more.",
     ]
@@ -141,6 +147,14 @@ def about_let_in(order: Order) -> list[str]:
     if inside(order):
         lines.append(f"{inside(order)} of {order.quantity} are inside already.")
     return lines
+
+
+def is_off(order: Order) -> bool:
+    return order.event.status in OFF
+
+
+def _if_off(order: Order) -> list[str]:
+    return [f"Careful: this event is {order.event.status}; its tickets admit nobody."] if is_off(order) else []
 
 
 def _seats_go_back(order: Order) -> str:
@@ -192,7 +206,8 @@ def is_paid(order: Order) -> bool:
 
 
 def is_welcome(order: Order) -> bool:
-    return is_paid(order) and order.event.status not in OFF and inside(order) < order.quantity
+    is_night = not is_off(order) and not checkin.why_nobody_yet(order.event)
+    return is_paid(order) and is_night and inside(order) < order.quantity
 
 
 def nobody_inside(order: Order) -> bool:

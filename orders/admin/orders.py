@@ -14,11 +14,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from audit.services import record
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.office.screens import ReadOnly
 from orders import links, queries, search
+from orders.errors import EventOff
 from orders.models import Order
-from orders.services import tickets
+from orders.services import checkin, tickets
 
 from . import box_office, filters, order_steps, timeline
 from .words import filled, moment, money, night, night_lines, order_url, paid_by, pill, ticket_url
@@ -39,7 +41,7 @@ FILTERS = (
 # could then guess at it letter by letter.
 PARAMETERS = {"event", "tier", "status__exact", "from", "to", "paid_by", "inside", "mail", "holds"}
 ORIGIN = "Where it came from"
-WHAT = ("state", "night", "tickets", "total", "door", "hold", "test_order", "in_place_of")
+WHAT = ("state", "night", "tickets", "total", "door", "not_yet", "hold", "test_order", "in_place_of")
 PARTS_FOR_THE_DOOR = ((None, (*WHAT, "buyer_name")),)
 PARTS = (
     (None, WHAT),
@@ -139,6 +141,11 @@ class OrderAdmin(ReadOnly):
     def door(self, order: Any) -> str:
         return f"{order.admitted} of {order.quantity}" if order.admitted else "-"
 
+    @admin.display(description="Check-in")
+    def not_yet(self, order: Order) -> str:
+        is_waiting = order.status == Order.Status.PAID and not order_steps.is_off(order)
+        return checkin.why_nobody_yet(order.event) or "-" if is_waiting else "-"
+
     # --- One order ----------------------------------------------------------------------------------------------
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -169,12 +176,16 @@ class OrderAdmin(ReadOnly):
             "sees_audit": user.has_perm("audit.view_auditlog"),
         }
 
+    def as_it_is(self, row: Any) -> str:
+        return f"Order {row} is {row.status}"
+
     def offered(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
         buttons = super().offered(request, row)
         if row is None:
             return buttons + _export(request)
-        if row.status == Order.Status.PAID and _sees_contacts(request):
-            buttons.insert(1, {"url": ticket_url(row), "label": "Show the ticket", "is_danger": False})
+        if row.status == Order.Status.PAID and not order_steps.is_off(row) and _sees_contacts(request):
+            at = 1 if order_steps.is_welcome(row) else 0  # behind the check-in
+            buttons.insert(at, {"url": ticket_url(row), "label": "Show the ticket", "is_danger": False})
         return buttons
 
     @admin.display(description="Hold ends")
@@ -231,6 +242,11 @@ class OrderAdmin(ReadOnly):
         if order.status != Order.Status.PAID:
             self.message_user(request, f"Order {order} is {order.status}; only a paid one has a ticket.", "error")
             return HttpResponseRedirect(order_url(order))
+        if order_steps.is_off(order):
+            self.message_user(request, f"Order {order}: {EventOff.message}", "error")
+            return HttpResponseRedirect(order_url(order))
+        # A ticket that can be seen can be used.
+        record("PREVIEW", order, actor=request.user, new={"type": "ticket"})  # type: ignore[arg-type]
         code = tickets.current_code(order)
         picture = base64.b64encode(tickets.qr_png(tickets.qr_payload(order, code))).decode()
         context = {

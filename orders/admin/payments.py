@@ -23,7 +23,7 @@ from orders.providers.registry import BY_NAME
 from orders.services import refunds, review
 
 from .deliveries import body_text
-from .evidence import candidates_of, can_pay, is_late_charge, said_by_provider
+from .evidence import can_pay, candidates_of, is_late_charge, said_by_provider
 from .filters import DayFilter
 from .words import content, filled, moment, money, order_url, pill
 
@@ -250,6 +250,9 @@ class PaymentAdmin(ReadOnly):
             "notices": said_by_provider(delivery) if delivery else [],
             "body": body_text(delivery) if delivery else "",
         }
+
+    def as_it_is(self, row: Any) -> str:
+        return f"Payment {row.reference} is {row.get_outcome_display() or row.get_needs_review_display()}"
 
     @admin.display(boolean=True, description="Settled")
     def waits(self, payment: Payment) -> bool:

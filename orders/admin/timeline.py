@@ -19,6 +19,8 @@ MAILS: dict[str, str] = {
     Mail.REFUND: "Word of the refund",
     Mail.HOLD_EXPIRED: "Word that the hold is over",
 }
+# By whether the address was corrected; None: it stayed.
+TO = {True: "to a corrected address", False: "to the address that the guest typed", None: ""}
 GUEST, SYSTEM = "the guest", "the system"
 
 
@@ -87,7 +89,9 @@ def _said(order: Order, log: AuditLog) -> tuple[str, str, str]:
             detail = f"{people(more)}, {new['admitted']} in all" if old else people(more)
             return "Let in", detail, "good"
         case "RESEND_EMAIL", _:
-            return "Ticket to be mailed again", "to a corrected address" if new.get("is_corrected") else "", ""
+            return "Ticket to be mailed again", TO[new.get("is_corrected")], ""
+        case "PREVIEW", _:
+            return "Ticket shown on the screen", "", ""
         case "CODE_REISSUED", _:
             return "New ticket code", "the one before admits nobody any more", ""
         case "HOLD_POSTPONED", _:

@@ -51,7 +51,7 @@ def sell(wish: Wish, *, method: str, actor: User, receipt: str = "", let_in: boo
     if method not in METHODS:
         raise Invalid("Say how it was paid.")
     if let_in:
-        _refuse_before_the_night(wish)
+        checkin.refuse_before_the_night(find_tier(wish.event_id, wish.tier_id).event)
     paid = {"provider": DOOR, "reference": receipt.strip()[:255] or None}
     return _once(wish, {"payment_method": method, "referral_source": DOOR}, paid, actor, let_in=let_in)
 
@@ -66,12 +66,6 @@ def give_away(wish: Wish, *, reason: str, actor: User) -> Order:
     free = {"unit_price": 0, "total_price": 0, "payment_method": COMP, "referral_source": COMP}
     # The reason may name people, so it stands with the order and not in the audit.
     return _once(wish, free, {"provider": COMP, "reference": reason.strip()[:255]}, actor)
-
-
-def _refuse_before_the_night(wish: Wish) -> None:
-    event = find_tier(wish.event_id, wish.tier_id).event
-    if timezone.localdate() < event.event_date:
-        raise Invalid(f"Nobody goes in yet: this night is on {event.event_date:%A, %d %B}.")
 
 
 def _once(wish: Wish, terms: dict[str, Any], paid: dict[str, Any], actor: User, *, let_in: bool = False) -> Order:

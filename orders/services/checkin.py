@@ -14,7 +14,7 @@ from audit.services import record
 from events.models import Event
 from homeproductions import origin
 from homeproductions.api import timestamp
-from homeproductions.errors import Refused
+from homeproductions.errors import Invalid, Refused
 from orders.errors import AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, TooManyPeople, WrongEvent
 from orders.models import CheckIn, Order, RefusedScan
 from orders.queries import presented
@@ -56,6 +56,20 @@ def check_in(scan: Scan) -> CheckIn:
     except Refused as refusal:
         _keep_refusal(scan, refusal)
         raise
+
+
+def why_nobody_yet(event: Event) -> str:
+    """Before the day of the night nobody is let in by hand: a press beside the wrong night would use up a ticket.
+    Says so in words; an empty text from then on."""
+    if timezone.localdate() >= event.event_date:
+        return ""
+    return f"Nobody goes in yet: this night is on {event.event_date:%A, %d %B}."
+
+
+def refuse_before_the_night(event: Event) -> None:
+    """Raises Invalid."""
+    if reason := why_nobody_yet(event):
+        raise Invalid(reason)
 
 
 @transaction.atomic

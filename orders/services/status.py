@@ -102,16 +102,18 @@ def resend_ticket(order_id: UUID, *, actor: User, address: str = "") -> Order:
     """
     order = _lock_with_ticket(order_id)
     address = address.strip() or order.mail_address
-    is_corrected = address != order.mail_address
-    if is_corrected:
-        order.corrected_email = None if address == order.buyer_email else address
+    change = None
+    if address.lower() != order.mail_address.lower():
+        is_original = address.lower() == order.buyer_email.lower()
+        order.corrected_email = None if is_original else address
         order.save(update_fields=["corrected_email"])
+        change = {"is_corrected": not is_original}
     email = mails.queue_ticket(order)
     if email is None:
         raise NoAddress
-    if email.recipient_email != address:
+    if email.recipient_email != order.mail_address:
         raise MailLeaving  # to the address before, and it cannot be called back
-    record("RESEND_EMAIL", order, actor=actor, new={"is_corrected": True} if is_corrected else None)
+    record("RESEND_EMAIL", order, actor=actor, new=change)
     return order
 
 

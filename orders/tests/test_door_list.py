@@ -3,11 +3,13 @@
 import csv
 import io
 import uuid
+from datetime import timedelta
 
 import openpyxl
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from audit.models import AuditLog
 from orders import door_list, statistics
@@ -28,7 +30,7 @@ def door(client):
 
 @pytest.fixture
 def tier():
-    return make_tier(make_event(name="Luna Llena"))
+    return make_tier(make_event(name="Luna Llena", event_date=timezone.localdate()))
 
 
 def guest(tier, name, **fields):
@@ -161,7 +163,7 @@ def test_press_lets_the_order_in(client, door, tier):
 
     text = press(client, tier, order, q="an", show="waiting")
 
-    assert "Welcome, Ana! 2 people may come in." in text
+    assert f"Welcome, Ana! 2 of 2 are in now, order {order}." in text
     checked_in = CheckIn.objects.get()
     assert (checked_in.order, checked_in.admitted, checked_in.checked_in_by) == (order, 2, door)
 
@@ -171,7 +173,7 @@ def test_press_goes_back_to_where_one_was(client, door, tier):
 
     response = client.post(path(tier), {"order": order.order_number, "people": 1, "q": "an a", "page": "2"})
 
-    assert response.url == path(tier, "?q=an+a&page=2")
+    assert response.url == path(tier, f"?q=an+a&page=2#order-{order.order_number}")
 
 
 def test_press_sent_twice_lets_in_once(client, door, tier):
@@ -183,18 +185,38 @@ def test_press_sent_twice_lets_in_once(client, door, tier):
     assert CheckIn.objects.get().admitted == 2
 
 
+def test_press_sent_twice_with_other_words_says_what_is_noted(client, door, tier):
+    order = guest(tier, "Ana", quantity=4)
+
+    press(client, tier, order, people=1, nonce="n-1")
+
+    assert "Welcome, Ana! 1 of 4 are in now" in press(client, tier, order, people=3, nonce="n-1")
+    assert CheckIn.objects.get().admitted == 1
+
+
+def test_nobody_is_let_in_before_the_day_of_the_night(client, door):
+    tier = make_tier(make_event(event_date=timezone.localdate() + timedelta(days=1)))
+    order = guest(tier, "Ana")
+
+    text = page(client, path(tier))
+
+    assert ("Nobody goes in yet: this night is on" in text, "Yes, let in" in text) == (True, False)
+    assert "not let in. Nobody goes in yet" in press(client, tier, order)
+    assert not CheckIn.objects.exists()
+
+
 @pytest.mark.parametrize("people", ["", "0", "-1", "5", "x", "²", "9" * 30])
 def test_press_for_a_number_that_cannot_be_lets_nobody_in(client, door, tier, people):
     order = guest(tier, "Ana", quantity=4)
 
-    assert "Not let in: This order admits 4." in press(client, tier, order, people=people)
+    assert "not let in. This order admits 4." in press(client, tier, order, people=people)
     assert not CheckIn.objects.exists()
 
 
 def test_press_for_another_night_is_refused_and_kept(client, door, tier):
     other = make_order(status="paid")
 
-    assert "Not let in: This ticket is for" in press(client, tier, other)
+    assert f"{other}: not let in. This ticket is for" in press(client, tier, other)
     assert (CheckIn.objects.exists(), RefusedScan.objects.get().code) == (False, "WRONG_EVENT")
 
 
@@ -203,7 +225,7 @@ def test_night_that_is_off_has_no_buttons(client, door, tier):
     type(tier.event).objects.update(status="cancelled")
 
     assert "Yes, let in" not in page(client, path(tier))
-    assert "Not let in: This event was cancelled" in press(client, tier, order)
+    assert "not let in. This event was cancelled" in press(client, tier, order)
 
 
 # --- Files ---------------------------------------------------------------------------------------------------

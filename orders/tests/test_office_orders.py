@@ -49,6 +49,10 @@ def address(order, step=""):
     return f"{LIST}{order.pk}/do/{step}/" if step else f"{LIST}{order.pk}/change/"
 
 
+def tonight():
+    return make_tier(make_event(event_date=timezone.localdate()))
+
+
 def shown(client, query):
     return set(client.get(LIST + query).context["cl"].result_list)
 
@@ -203,7 +207,7 @@ def test_nobody_guesses_at_columns_by_the_address_of_the_list(client, door, quer
 
 
 def test_door_staff_may_let_in_and_nothing_else(client, door):
-    order, pending = make_order(status="paid"), make_order()
+    order, pending = make_order(tonight(), status="paid"), make_order()
     steps = ("mark-paid", "cancel", "resend", "new-code", "refund", "refund-inside")
 
     buttons = [step["label"] for step in client.get(address(order)).context["steps"]]
@@ -229,7 +233,7 @@ OFFERED = {
 
 @pytest.mark.parametrize("state", OFFERED)
 def test_only_what_the_status_allows_is_offered(client, office, state):
-    order = make_order(status=state)
+    order = make_order(tonight(), status=state)
 
     assert [step["label"] for step in client.get(address(order)).context["steps"]] == OFFERED[state]
 
@@ -240,7 +244,9 @@ def test_what_is_not_offered_is_not_done_either(client, office):
     for step in ("mark-paid", "cancel", "resend", "new-code", "refund", "check-in"):
         response = client.post(address(order, step), {"people": 1, "reference": "x", "address": "a@example.com"})
         assert (response.status_code, response.url) == (302, address(order))
-    assert "not possible any more" in page(client, address(order))
+    text = page(client, address(order))
+    assert f"Order {order} is refunded: “Mark as paid” is not possible now." in text
+    assert '<li class="error">' not in text
     order.refresh_from_db()
     assert order.status == "refunded"
 
@@ -353,7 +359,7 @@ def test_new_code_is_issued_from_the_page(client, office):
 
 
 def test_some_of_an_order_are_let_in(client, office):
-    order = make_order(status="paid", quantity=4)
+    order = make_order(tonight(), status="paid", quantity=4)
     form = {"people": 3, "nonce": "n-1"}
 
     assert 'value="4"' in page(client, address(order, "check-in"))
@@ -365,8 +371,36 @@ def test_some_of_an_order_are_let_in(client, office):
     assert (response.status_code, "admits 1 more" in response.content.decode()) == (422, True)
 
 
-def test_night_that_is_off_lets_nobody_in(client, office):
+def test_nobody_is_let_in_before_the_day_of_the_night(client, office):
     order = make_order(status="paid")
+
+    assert "Check in" not in [step["label"] for step in client.get(address(order)).context["steps"]]
+    assert "Nobody goes in yet: this night is on" in page(client, address(order))
+    assert client.post(address(order, "check-in"), {"people": 1}).status_code == 302
+    assert not CheckIn.objects.exists()
+
+
+def test_ticket_of_a_night_that_is_off_is_not_shown_and_mailed_with_a_warning(client, office):
+    order = make_order(status="paid")
+    type(order.event).objects.update(status="cancelled")
+
+    assert "Show the ticket" not in [step["label"] for step in client.get(address(order)).context["steps"]]
+    assert client.get(f"{LIST}{order.pk}/ticket/").url == address(order)
+    assert "this event is cancelled; its tickets admit nobody" in page(client, address(order, "resend"))
+
+
+def test_ticket_on_the_screen_is_noted(client, office):
+    order = make_order(status="paid")
+
+    client.get(f"{LIST}{order.pk}/ticket/")
+
+    log = AuditLog.objects.get(action="PREVIEW")
+    assert (log.entity_id, log.user) == (order.pk, office)
+    assert ("Ticket shown on the screen", office.name) in told(client, order)
+
+
+def test_night_that_is_off_lets_nobody_in(client, office):
+    order = make_order(tonight(), status="paid")
     type(order.event).objects.update(status="cancelled")
 
     assert "Check in" not in [step["label"] for step in client.get(address(order)).context["steps"]]

@@ -60,6 +60,15 @@ def test_correction_can_be_taken_back(order, office):
 
     order.refresh_from_db()
     assert (order.corrected_email, sent_to()) == (None, ["lucia@example.com"])
+    assert AuditLog.objects.filter(new_value={"is_corrected": False}).exists()
+
+
+def test_address_in_other_capitals_is_no_correction(order, office):
+    status.resend_ticket(order.pk, actor=office, address="Lucia@Example.com")
+
+    order.refresh_from_db()
+    assert (order.corrected_email, sent_to()) == (None, ["lucia@example.com"])
+    assert AuditLog.objects.get(action="RESEND_EMAIL").new_value is None
 
 
 def test_plain_resend_corrects_nothing(order, office):
