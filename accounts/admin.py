@@ -178,8 +178,10 @@ class StateFilter(admin.SimpleListFilter):
         return [("active", "Active"), ("deactivated", "Deactivated")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        if not self.value():
+            return queryset
         known = ("active", "deactivated")
-        return queryset.filter(is_active=self.value() == "active") if self.value() in known else queryset
+        return queryset.filter(is_active=self.value() == "active") if self.value() in known else queryset.none()
 
 
 @admin.register(User)

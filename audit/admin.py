@@ -59,7 +59,9 @@ class ActorFilter(admin.SimpleListFilter):
         who = self.value()
         if who == "nobody":
             return queryset.filter(user=None)
-        return queryset.filter(user_id=who) if who and who in dict(self.lookup_choices) else queryset
+        if not who:
+            return queryset
+        return queryset.filter(user_id=who) if who in dict(self.lookup_choices) else queryset.none()
 
 
 @admin.register(AuditLog)
@@ -70,7 +72,8 @@ class AuditLogAdmin(PreparedRows, ReadOnly):
     list_select_related = ("user",)
     search_fields = ("action",)  # makes the box; `queries.search` says what is looked for
     search_help_text = (
-        "An order number, an id, a day (2026-11-23), somebody's address or name, a night, or what was done."
+        "An order number or its beginning, an id, a day (2026-11-23), address or name of one of us, a night, or what "
+        "was done, in the words of the list (status change)."
     )
     sortable_by = ()
     fields = ("created_at", "what", "about", "who", "ip_address", "user_agent", "old_and_new")

@@ -15,7 +15,7 @@ from .models import AuditLog
 # By name, since the audit imports no other app: the model of an entity, what people call it by, and how that is looked
 # up without reading a long table.
 NAMES: dict[str, tuple[str, str, str]] = {
-    "order": ("orders.Order", "order_number", "exact"),
+    "order": ("orders.Order", "order_number", "startswith"),
     "event": ("events.Event", "name", "icontains"),
     "gallery": ("gallery.Gallery", "title", "icontains"),
     "user": ("accounts.User", "name", "icontains"),
@@ -62,7 +62,8 @@ def search(logs: QuerySet[AuditLog], text: str) -> QuerySet[AuditLog]:
         return logs.filter(Q(entity_id=found) | Q(user_id=found))
     if (day := _as_day(text)) is not None:
         return logs.filter(created_at__gte=day, created_at__lt=day + timedelta(days=1))
-    users = list(get_user_model()._default_manager.filter(email__icontains=text).values_list("pk", flat=True))
+    called = Q(email__icontains=text) | Q(name__icontains=text)
+    users = list(get_user_model()._default_manager.filter(called).values_list("pk", flat=True))
     entities = [pk for names in NAMES.values() for pk in _called(*names, text)]
     words = text.upper().replace(" ", "_")
     return logs.filter(
@@ -73,7 +74,7 @@ def search(logs: QuerySet[AuditLog], text: str) -> QuerySet[AuditLog]:
 
 
 def _called(label: str, field: str, lookup: str, text: str) -> list[UUID]:
-    wanted = text.upper() if lookup == "exact" else text
+    wanted = text.upper() if lookup == "startswith" else text
     return list(_rows(label).filter(**{f"{field}__{lookup}": wanted}).values_list("pk", flat=True)[:100])
 
 

@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 OFFICE = "/admin/"
+# Control characters, the ends of lines, and what overrides the direction of writing.
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 PAGES = (OFFICE, "/orders/", "/newsletter/")
 # No night of ours lies outside; dates near the ends of the calendar break arithmetic on them.
 FIRST_NIGHT, LAST_NIGHT = date(2000, 1, 1), date(2100, 12, 31)
@@ -317,6 +319,13 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+def on_one_line(text: str) -> None:
+    """A validator for names and the like: what breaks the line, or turns the letters around it about, can make one
+    guest look like another on a list. Raises ValidationError."""
+    if UNSEEN.search(text):
+        raise ValidationError("This has a line break or characters that cannot be seen in it.")
 
 
 class OptionalText(Text):

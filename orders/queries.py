@@ -1,5 +1,6 @@
 """What can be asked about orders."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ ENDS_SOON = timedelta(minutes=15)
 # Money and its order are days apart at most, and nobody reads a longer list.
 CANDIDATE_DAYS = timedelta(days=14)
 CANDIDATES = 10
+DASHLESS = re.compile(r"^(HP\d{6})([0-9A-Z]{8})$")
 
 
 def find_by_number(text: str) -> Order:
@@ -33,7 +35,8 @@ def find_by_number(text: str) -> Order:
 
 
 def normal_number(text: str) -> str:
-    return "".join(text.split()).upper()
+    """As it is stored, however people write it: small, with blanks, without the dash."""
+    return DASHLESS.sub(r"\1-\2", "".join(text.split()).upper())
 
 
 def presented(text: str) -> Q:

@@ -61,7 +61,10 @@ def test_rows_are_found_by_what_people_know(client, ana):
     assert found(client, "q=check") == {("CHECKIN", order.pk), ("CHECKIN", other.pk)}
     by_eva = {("CHECKIN", order.pk), ("UPDATE", event.pk)}
     assert found(client, f"q={eva.email}") == {*by_eva, ("UPDATE", eva.pk)}
+    assert found(client, f"q={eva.name}") >= by_eva
+    assert found(client, f"q={order.order_number[:-2]}") == {("CHECKIN", order.pk)}
     assert found(client, f"who={eva.pk}") == by_eva
+    assert found(client, "who=zzz") == set()
     assert found(client, "who=nobody") == {("CHECKIN", other.pk), ("UPDATE", eva.pk)}
     assert found(client, "action=UPDATE&entity_type=user") == {("UPDATE", eva.pk)}
     assert found(client, "q=nothing+of+the+kind") == set()

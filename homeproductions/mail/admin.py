@@ -144,7 +144,9 @@ class StateFilter(admin.SimpleListFilter):
         return [(name, label) for name, (label, _) in STATES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OutboxEmail]) -> QuerySet[OutboxEmail]:
-        return STATES[self.value() or ""][1](queryset) if self.value() in STATES else queryset
+        if not self.value():
+            return queryset
+        return STATES[self.value() or ""][1](queryset) if self.value() in STATES else queryset.none()
 
 
 class KindFilter(admin.SimpleListFilter):

@@ -17,8 +17,10 @@ class Choice(admin.SimpleListFilter):
         return [(word, said) for word, said, _ in self.choices_known]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
         condition = next((condition for word, _, condition in self.choices_known if word == self.value()), None)
-        return queryset if condition is None else queryset.filter(condition)
+        return queryset.none() if condition is None else queryset.filter(condition)
 
 
 def by_value(column: str, values: Iterable[str], heading: str = "") -> type[Choice]:

@@ -19,6 +19,10 @@ class CappedPaginator(Paginator):
             return int(rows.order_by().values("pk")[: COUNTED + 1].count())
         return len(rows)
 
+    def validate_number(self, number: Any) -> int:
+        """A page behind the last is the last: the list was longer when its link was made."""
+        return super().validate_number(min(max(int(number), 1), self.num_pages))
+
     @property
     def is_capped(self) -> bool:
         return self.count > COUNTED

@@ -2,6 +2,7 @@
 addresses for ever, is not written."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -44,7 +45,8 @@ class Screen(StepPages, admin.ModelAdmin):
         """What was done to the row, in the audit."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return HttpResponseRedirect(f"{reverse('admin:audit_auditlog_changelist')}?entity_id__exact={object_id}")
+        query = urlencode({"entity_id__exact": object_id})
+        return HttpResponseRedirect(f"{reverse('admin:audit_auditlog_changelist')}?{query}")
 
 
 class ReadOnly(Screen):

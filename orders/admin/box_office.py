@@ -4,12 +4,14 @@ import uuid
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.urls import reverse
 from django.utils import timezone
 
 from events.models import Event, TicketTier
+from homeproductions.api import on_one_line
 from homeproductions.office.steps import Done, Step
 from orders.models import Order
 from orders.services import box_office
@@ -48,7 +50,7 @@ class TierMenu(forms.Select):
 class TicketsForm(forms.Form):
     tier = forms.ChoiceField(label="Ticket", widget=TierMenu)
     quantity = forms.IntegerField(min_value=1, max_value=LARGEST, initial=1, label="How many")
-    name = forms.CharField(max_length=255, required=False, label="Name")
+    name = forms.CharField(max_length=255, required=False, label="Name", validators=[on_one_line])
     email = forms.EmailField(max_length=255, required=False, label="E-mail")
     attempt = forms.CharField(max_length=100, required=False, widget=forms.HiddenInput, initial=uuid.uuid4)
 
@@ -70,7 +72,8 @@ def _offer(event: Event, tier: TicketTier) -> str:
     """With the night: the closed menu shows nothing else."""
     left = f"{tier.available} left" if tier.available > 0 else "sold out"
     online = "" if tier.is_active else ", not on sale online"
-    return f"{event.name}: {tier.name}, {tier.price} {tier.currency}, {left}{online}"
+    price = f"{tier.price} {tier.currency}" if tier.price else "free"
+    return f"{event.name}: {tier.name}, {price}, {left}{online}"
 
 
 class SellForm(TicketsForm):
@@ -107,12 +110,12 @@ def sell(row: None, data: dict[str, Any], actor: Any) -> Done:
     order = box_office.sell(
         _wish(data), method=data["method"], receipt=data["receipt"], let_in=data["let_in"], actor=actor
     )
-    said = f"Sold: take {money(order)}. Order {order}."
+    said = f"Sold: take {money(order)}. Order {order}." if order.total_price else f"Free: order {order}."
     if data["let_in"]:
-        # The next one waits.
-        return Done(
-            f"{said} {people(order.quantity)} may go in.", reverse("admin:orders_order_list_step", args=["sell"])
-        )
+        # The next one waits, and often wants the same.
+        again = urlencode({"tier": order.tier_id, "quantity": order.quantity})
+        address = reverse("admin:orders_order_list_step", args=["sell"])
+        return Done(f"{said} {people(order.quantity)} may go in.", f"{address}?{again}")
     return _to_the_ticket(order, said)
 
 
@@ -147,7 +150,7 @@ STEPS = (
         sell,
         lambda row: ["The order is paid at once: take the money first. It takes seats like any other order."],
         SellForm,
-        prefilled=("tier",),
+        prefilled=("tier", "quantity"),
     ),
     Step(
         "give-away",

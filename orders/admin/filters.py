@@ -144,7 +144,7 @@ class HoldFilter(admin.SimpleListFilter):
                 return queryset.filter(queries.hold_ends_soon(now), is_test=False)
             case "over":
                 return queryset.filter(status=Order.Status.PENDING, hold_expires_at__lte=now)
-        return queryset
+        return queryset.none() if self.value() else queryset
 
 
 class DayFilter(admin.ListFilter):
@@ -179,6 +179,8 @@ class DayFilter(admin.ListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         first, last = (self._day(name) for name in self.names)
+        if any(self.used_parameters.get(name) and not self._day(name) for name in self.names):
+            return queryset.none()
         if first:
             queryset = queryset.filter(**{f"{self.column}__gte": _midnight(first)})
         if last:

@@ -228,8 +228,8 @@ class PaymentAdmin(ReadOnly):
         return [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        title = {"title": "Money to look at"} if request.GET.get("waiting") else {}
-        return super().changelist_view(request, {**title, **(extra_context or {})})
+        is_waiting = {"title": "Money to look at", "here": reverse("money")} if request.GET.get("waiting") else {}
+        return super().changelist_view(request, {**is_waiting, **(extra_context or {})})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -243,6 +243,7 @@ class PaymentAdmin(ReadOnly):
         return {
             "title": f"{payment.amount_text}, {payment.get_kind_display()}",
             "subtitle": None,
+            "here": reverse("money") if payment.is_waiting else "",
             "is_waiting": can_pay(payment),
             "candidates": candidates_of(payment) if can_pay(payment) else [],
             "taken_back_by": payment.taken_back_by.order_by("created_at"),

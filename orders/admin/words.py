@@ -76,7 +76,7 @@ def paid_by(order: Order) -> str:
     """As the filter says it, for an order that was ever paid."""
     provider, method = order.payment_provider or "", order.payment_method or ""
     if provider == DOOR:
-        return f"{method.capitalize()} at the door".strip()
+        return f"{method.capitalize()} at the door".strip() if order.total_price else "Free at the door"
     if provider in BY_NAME:
         return f"Online ({provider})"
     by_name = {COMP: "Given away", "free": "Free ticket", "test": "Test"}

@@ -18,6 +18,7 @@ from homeproductions.api import (
     Text,
     Timestamp,
     UUIDText,
+    on_one_line,
 )
 from orders import links
 from orders.models import CheckIn, Order
@@ -28,11 +29,11 @@ HIDDEN = "***"
 class OrderBody(RequestBody):
     eventId = UUIDText(source="event_id")
     tierId = UUIDText(source="tier_id")
-    buyerName = Text(source="buyer_name", max_length=255)
+    buyerName = Text(source="buyer_name", max_length=255, validators=[on_one_line])
     buyerEmail = EmailAddress(source="buyer_email")
-    buyerPhone = OptionalText(source="buyer_phone", max_length=50)
-    buyerCountry = OptionalText(source="buyer_country", max_length=100)
-    buyerNationality = OptionalText(source="buyer_nationality", max_length=100)
+    buyerPhone = OptionalText(source="buyer_phone", max_length=50, validators=[on_one_line])
+    buyerCountry = OptionalText(source="buyer_country", max_length=100, validators=[on_one_line])
+    buyerNationality = OptionalText(source="buyer_nationality", max_length=100, validators=[on_one_line])
     quantity = StrictInteger(min_value=1, max_value=10**6, default=1, allow_null=True)
     paymentMethod = OptionalText(source="payment_method", max_length=50)
     referralSource = OptionalText(source="referral_source", max_length=100)

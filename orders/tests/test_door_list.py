@@ -322,7 +322,9 @@ def test_check_ins_and_refused_scans_are_listed(client, door, tier):
 
     text = page(client, "/admin/orders/checkin/?q=jose")
     assert (order.order_number in text, "1 of 1" in text) == (True, True)
-    assert not [word for word in CONTACTS if word in page(client, f"/admin/orders/checkin/{row.pk}/change/")]
+    text = page(client, f"/admin/orders/checkin/{row.pk}/change/")
+    assert not [word for word in CONTACTS if word in text]
+    assert f"<h1>José, order {order}</h1>" in text
     assert client.get("/admin/orders/refusedscan/").status_code == 403
 
     client.force_login(make_user("admin"))

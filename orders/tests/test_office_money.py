@@ -226,7 +226,11 @@ def test_money_to_look_at_lists_what_waits_the_longest_first(client, office):
     response = client.get("/admin/money/", follow=True)
 
     assert list(response.context["cl"].result_list) == payments[::-1]
-    assert "<h1>Money to look at</h1>" in response.content.decode()
+    text = response.content.decode()
+    assert "<h1>Money to look at</h1>" in text
+    assert '<a href="/admin/money/" aria-current="page">' in text
+    assert '<a href="/admin/orders/payment/" aria-current="page">' not in text
+    assert '<a href="/admin/money/">Money to look at</a> &rsaquo;' in page(client, payments[0])
     assert len(client.get("/admin/orders/payment/").context["cl"].result_list) == 4
 
 

@@ -145,6 +145,26 @@ def test_nonsense_does_no_harm(client, office, query):
     assert client.get(LIST + query).status_code in (200, 302, 400)
 
 
+def test_page_behind_the_last_is_the_last_and_keeps_the_filters(client, office):
+    wanted = make_order(status="paid")
+    make_order()
+
+    assert shown(client, "?status__exact=paid&p=999") == {wanted}
+
+
+@pytest.mark.parametrize("query", ["status__exact=zzz", "paid_by=zzz", "holds=zzz", "from=2026-02-31", "to=x"])
+def test_unknown_value_of_a_filter_finds_nothing(client, office, query):
+    make_order()
+
+    assert shown(client, f"?{query}") == set()
+
+
+def test_history_of_a_row_is_asked_for_by_its_whole_id(client, office):
+    response = client.get(f"{LIST}x&who=nobody/history/")
+
+    assert response.url == "/admin/audit/auditlog/?entity_id__exact=x%26who%3Dnobody"
+
+
 def test_filter_of_events_is_a_menu_that_keeps_the_other_filters(client, office):
     tier = make_tier(make_event(name="Luna Llena"))
 
@@ -449,7 +469,35 @@ def test_sale_to_somebody_who_goes_in_leads_to_the_next_one(client, office):
 
     response = client.post(f"{LIST}do/sell/", sale(tier, let_in="on"))
 
-    assert (response.url, CheckIn.objects.get().admitted) == (f"{LIST}do/sell/", 2)
+    assert (response.url, CheckIn.objects.get().admitted) == (f"{LIST}do/sell/?tier={tier.pk}&quantity=2", 2)
+    again = client.get(response.url).context["form"].initial
+    assert (again["tier"], again["quantity"]) == (str(tier.pk), "2")
+
+
+def test_free_ticket_at_the_door_is_called_free(client, office):
+    tier = make_tier(price=0)
+
+    assert f"{tier.name}, free, 100 left" in page(client, f"{LIST}do/sell/")
+    response = client.post(f"{LIST}do/sell/", sale(tier), follow=True)
+
+    order = Order.objects.get()
+    assert f"Free: order {order}." in response.content.decode()
+    assert "Free at the door" in page(client, address(order))
+
+
+def test_sale_from_a_damaged_form_says_so(client, office):
+    response = client.post(f"{LIST}do/sell/", sale(make_tier(), attempt="x" * 101))
+
+    assert "This page came back damaged." in response.content.decode()
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["Ana\nLet in: Bruno", "Ana\u202eanurB"])
+def test_name_with_characters_that_cannot_be_seen_is_refused_at_the_door(client, office, name):
+    response = client.post(f"{LIST}do/sell/", sale(make_tier(), name=name))
+
+    assert "characters that cannot be seen" in response.content.decode()
+    assert not Order.objects.exists()
 
 
 def test_sale_that_cannot_be_says_why(client, office):

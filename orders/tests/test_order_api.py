@@ -71,6 +71,16 @@ def test_order_holds_its_seats(api):
     assert answer["orderUrl"] == links.order_url(order)
 
 
+@pytest.mark.parametrize("field", ["buyerName", "buyerPhone", "buyerCountry", "buyerNationality"])
+@pytest.mark.parametrize("text", ["Ana\nBruno", "Ana\tBruno", "Ana\x1b[2J", "Ana\u202eonurB", "Ana\u2066B"])
+def test_order_with_characters_that_cannot_be_seen_is_refused(api, field, text):
+    response = api.post("/api/orders", wish(make_tier(), **{field: text}))
+
+    assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert response.json()["error"].startswith(f"{field}: This has a line break")
+    assert not Order.objects.exists()
+
+
 def test_order_takes_snake_case_and_defaults(api):
     tier = make_tier()
     body = {"event_id": str(tier.event_id), "tier_id": str(tier.pk), "buyer_name": "A", "buyer_email": "a@b.co"}

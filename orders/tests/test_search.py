@@ -33,6 +33,7 @@ def found(text, *, with_contacts=True):
         "HP250314-4K7Q0ZPA",
         " hp250314-4k7 ",
         "HP250314",
+        "hp2503144k7q0zpa",
         "4K7Q0ZPA",
         "jose munoz",
         "Muñoz, José".replace(",", ""),

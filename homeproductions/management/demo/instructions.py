@@ -23,7 +23,7 @@ BEGIN, END = RULE.format(" from here "), RULE.format(" to here ")
 ADDRESSES = {
     "/": "front page",
     "/api/docs": "the API, to read and to try",
-    "/admin/": "Django admin: payments that wait, users, settings",
+    "/admin/": "the office: nights, orders, money, mails, door lists, staff, settings",
     "/api/events": "what is on sale, as JSON",
     "/api/gallery": "albums with pictures",
     "/health": "whether this instance can sell",
@@ -103,7 +103,7 @@ def _late_payment(password: str) -> list[str]:
         "Open the address that comes out, sign in as",
         f"  {LOGINS['admin'][0]:24} {password}",
         'and choose "Accept as a new order": its ticket is in the newest file of the mails. Such money is listed at',
-        f"{local_url()}/admin/orders/payment/?waiting=1",
+        f"{local_url()}/admin/money/",
         "",
     ]
 

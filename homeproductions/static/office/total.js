@@ -16,7 +16,8 @@
         const number = Number(quantity.value);
         const price = chosen ? Number(chosen.dataset.price) : NaN;
         const known = number > 0 && !Number.isNaN(price);
-        total.textContent = known ? "Take " + (number * price).toFixed(2) + " " + chosen.dataset.currency : "";
+        const sum = price ? "Take " + (number * price).toFixed(2) + " " + (chosen && chosen.dataset.currency) : "Free";
+        total.textContent = known ? sum : "";
     }
 
     tier.addEventListener("change", show);
