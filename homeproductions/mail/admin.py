@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from homeproductions.office.links import link, page_of
-from homeproductions.office.rows import PreparedRows
+from homeproductions.office.rows import PreparedRows, filled
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Step
 
@@ -160,6 +160,13 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(email_type=self.value()) if self.value() else queryset
 
 
+PARTS = (
+    (None, ("state", "problem", "kind", "to", "subject", "about")),
+    ("When", ("queued", "tries", "last_attempt_at", "next_try", "sent_at")),
+    ("In the words of the mail server or our worker", ("said",)),
+)
+
+
 @admin.register(OutboxEmail)
 class OutboxEmailAdmin(PreparedRows, ReadOnly):
     steps = STEPS
@@ -170,17 +177,20 @@ class OutboxEmailAdmin(PreparedRows, ReadOnly):
     search_fields = ("recipient_email",)  # makes the box; `queries.search` says what is looked for
     search_help_text = "An order number, or the beginning of an address."
     sortable_by = ()
-    fieldsets = (
-        (None, {"fields": ("state", "problem", "kind", "to", "subject", "about")}),
-        ("When", {"fields": ("queued", "tries", "last_attempt_at", "next_try", "sent_at")}),
-        ("In the words of the mail server or our worker", {"fields": ("said",)}),
-    )
 
     class Media:
         css = {"all": ["office/records.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEmail]:
         return super().get_queryset(request).select_related("order")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is known of the mail; the rest takes no room."""
+        parts = [(heading, filled(self, obj, names)) for heading, names in PARTS]
+        return [(heading, {"fields": names}) for heading, names in parts if names]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxEmail], search_term: str

@@ -1,5 +1,6 @@
 """Rows that know about whoever looks at them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest
@@ -23,3 +24,13 @@ class PreparedRows:
         if row is not None:
             self.prepare(request, [row])
         return row
+
+
+def filled(screen: Any, row: Any, names: Iterable[str]) -> list[str]:
+    """The fields of a screen that have something to say about the row."""
+    return [name for name in names if _said(screen, row, name) not in ("-", "", None)]
+
+
+def _said(screen: Any, row: Any, name: str) -> Any:
+    of_screen = getattr(screen, name, None)
+    return of_screen(row) if callable(of_screen) else getattr(row, name)

@@ -32,7 +32,7 @@ class OfficeSite(admin.AdminSite):
     site_title = "Home Productions office"
     index_title = "Tonight and the season"
     enable_nav_sidebar = True
-    empty_value_display = "-"
+    empty_value_display = '<span class="nothing">-</span>'  # a card on a phone leaves it out
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return super().admin_view(_refusing_nul(view), cacheable)

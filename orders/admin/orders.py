@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from audit.services import record
 from homeproductions.mail.models import OutboxEmail
+from homeproductions.office.rows import filled
 from homeproductions.office.screens import ReadOnly
 from orders import links, queries, search
 from orders.errors import EventOff
@@ -23,7 +24,7 @@ from orders.models import Order
 from orders.services import checkin, tickets
 
 from . import box_office, filters, order_steps, timeline
-from .words import filled, moment, money, night, night_lines, order_url, paid_by, pill, ticket_url
+from .words import moment, money, night, night_lines, order_url, paid_by, pill, ticket_url
 
 # Who may see how to reach a guest, and where they came from.
 CONTACTS = "orders.change_order"

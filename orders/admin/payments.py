@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from homeproductions.office.filters import Choice, by_value
+from homeproductions.office.rows import filled
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Step
 from orders import alerts, places, queries
@@ -25,7 +26,7 @@ from orders.services import refunds, review
 from .deliveries import body_text
 from .evidence import can_pay, candidates_of, is_late_charge, said_by_provider
 from .filters import DayFilter
-from .words import content, filled, moment, money, order_url, pill
+from .words import content, moment, money, order_url, pill
 
 PROVIDERS = tuple(BY_NAME)
 
@@ -268,8 +269,8 @@ class PaymentAdmin(ReadOnly):
         return "-" if payment.fee_minor is None else f"{major_units(payment.fee_minor):.2f} {payment.currency}"
 
     @admin.display(description="Order")
-    def order_number(self, payment: Payment) -> str:
-        return payment.order.order_number if payment.order else "-"
+    def order_number(self, payment: Payment) -> str | None:
+        return payment.order.order_number if payment.order else None
 
     @admin.display(description="Order")
     def order_link(self, payment: Payment) -> SafeString | str:

@@ -1,6 +1,6 @@
 """How the office's screens say what an order is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q
@@ -26,16 +26,6 @@ PAID_BY: Sequence[tuple[str, str, Q]] = (
     ("test", "Test", Q(payment_provider="test")),
 )
 TONES = {"paid": "good", "pending": "wait", "cancelled": "off", "refunded": "off"}
-
-
-def filled(screen: Any, row: Any, names: Iterable[str]) -> list[str]:
-    """The fields of a screen that have something to say about the row."""
-    return [name for name in names if _said(screen, row, name) not in ("-", "", None)]
-
-
-def _said(screen: Any, row: Any, name: str) -> Any:
-    of_screen = getattr(screen, name, None)
-    return of_screen(row) if callable(of_screen) else getattr(row, name)
 
 
 def people(number: int) -> str:
