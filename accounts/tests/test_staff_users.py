@@ -274,3 +274,12 @@ def test_list_says_who_is_what(client, boss, ana):
     }
     [gone] = client.get("/admin/accounts/user/?state=deactivated").context["cl"].result_list
     assert gone.email == "gone@example.com"
+
+
+def test_link_for_a_deactivated_login_says_to_reactivate_it_first(client, boss, ana):
+    staff.deactivate(ana.pk, actor=boss)
+    client.force_login(boss)
+
+    response = client.get(f"/admin/accounts/user/{ana.pk}/do/send-link/", follow=True)
+
+    assert "Ana is deactivated: reactivate the login first" in response.content.decode()

@@ -69,11 +69,11 @@ class TicketsForm(forms.Form):
 
 
 def _offer(event: Event, tier: TicketTier) -> str:
-    """With the night: the closed menu shows nothing else."""
+    """With the night, for the closed menu shows nothing else; last, for on a phone it shows only the beginning."""
     left = f"{tier.available} left" if tier.available > 0 else "sold out"
     online = "" if tier.is_active else ", not on sale online"
     price = f"{tier.price} {tier.currency}" if tier.price else "free"
-    return f"{event.name}: {tier.name}, {price}, {left}{online}"
+    return f"{tier.name}, {price}, {left}{online}: {event.name}"
 
 
 class SellForm(TicketsForm):

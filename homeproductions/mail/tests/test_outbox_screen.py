@@ -69,6 +69,18 @@ def test_states_are_filtered_as_the_dashboard_links_to_them(client, ana, make_no
     assert len(found(client, "")) == 5
 
 
+def test_page_of_a_mail_leaves_out_what_is_not_known(client, ana, ticket):
+    text = client.get(f"{LIST}{ticket.pk}/change/").content.decode()
+
+    assert ("Attempts:" in text, "Sent at:" in text, "What went wrong:" in text) == (True, False, False)
+
+
+def test_unknown_state_finds_no_mail(client, ana, make_note):
+    make_note()
+
+    assert found(client, "state=zzz") == set()
+
+
 def test_mail_is_found_by_order_and_by_the_beginning_of_its_address(client, ana, make_note, ticket):
     note = make_note(recipient_email="Ana.Paz@example.com")
 
