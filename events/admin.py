@@ -2,11 +2,13 @@
 and cancelling) and registers it."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -16,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from homeproductions import days
 from homeproductions.office.filters import Choice
 from homeproductions.office.saving import DAY, PICKERS, SavedByService
 from homeproductions.office.steps import Done, Step
@@ -30,9 +33,14 @@ CHANGE = "events.change_event"
 # --- What a person may do with a night --------------------------------------------------------------------------
 
 
+def check_day(day: date) -> None:
+    if not days.is_ours(day):
+        raise ValidationError(days.OUTSIDE)
+
+
 class DuplicateForm(forms.Form):
     name = forms.CharField(max_length=255)
-    night = forms.DateField(label="Date", widget=DAY["widget"])
+    night = forms.DateField(label="Date", widget=DAY["widget"], validators=[check_day])
 
 
 def act(service: Callable[..., Event], said: str) -> Callable[[Event, dict[str, Any], User], str]:

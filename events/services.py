@@ -13,6 +13,7 @@ from django.utils.text import slugify
 
 from accounts.models import User
 from audit.services import record
+from homeproductions import days
 from homeproductions.errors import Invalid
 
 from . import images
@@ -243,10 +244,12 @@ WINDOW = ("sale_starts_at", "sale_ends_at")
 @transaction.atomic
 def duplicate(event_id: UUID, *, name: str, night: date, actor: User) -> Event:
     """A draft like this night on another date, with all its tiers unsold and their sale windows moved along.
-    Raises EventNotFound."""
+    Raises EventNotFound, or Invalid when it or its sale would be far outside of our time."""
     event = Event.objects.filter(pk=event_id).first()
     if event is None:
         raise EventNotFound
+    if not days.is_ours(night):
+        raise Invalid(days.OUTSIDE)
     later = night - event.event_date
     tiers = [
         _content(tier, TIER_NOT_COPIED) | {name: _moved(getattr(tier, name), later) for name in WINDOW}
@@ -337,6 +340,8 @@ def _refuse_new_price(tier: TicketTier, data: dict[str, Any]) -> None:
 
 
 def _check_window(tier: TicketTier) -> None:
+    if not all(days.is_in_our_days(moment) for moment in (tier.sale_starts_at, tier.sale_ends_at) if moment):
+        raise Invalid(f"{tier.name}: the sale must begin and end between the years 2000 and 2100.")
     if tier.sale_starts_at and tier.sale_ends_at and tier.sale_ends_at <= tier.sale_starts_at:
         raise Invalid(f"{tier.name}: the sale must end after it starts.")
 

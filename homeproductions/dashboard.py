@@ -129,7 +129,7 @@ def _season(now: datetime) -> dict[str, Any]:
         "tonight": drawn[: len(tonight)],
         "next_nights": drawn[len(tonight) :],
         "more_nights": max(len(later) - NEXT_NIGHTS, 0),
-        "all_nights_url": _list("events_event", status__exact=Event.Status.ACTIVE),
+        "all_nights_url": _list("events_event", status=Event.Status.ACTIVE, when="coming"),
         "plan_url": reverse("admin:events_event_add"),
     }
 

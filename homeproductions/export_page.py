@@ -25,7 +25,7 @@ from orders import exports as order_files
 from orders.models import Order
 
 from . import origin
-from .api import FIRST_NIGHT, LAST_NIGHT
+from .days import FIRST_NIGHT, LAST_NIGHT
 from .office.exports import FORMATS, SHEET_ROWS, Table
 
 DAYS = (MinValueValidator(FIRST_NIGHT), MaxValueValidator(LAST_NIGHT))

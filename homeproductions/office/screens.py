@@ -1,6 +1,7 @@
 """Base screens. Services write the history (audit), so Django's own log of changes, which would keep names and
 addresses for ever, is not written."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
@@ -12,6 +13,13 @@ from .paging import CappedPaginator
 from .steps import StepPages
 
 
+def known_by(list_filter: Any) -> Collection[str]:
+    """What this filter of a list understands in an address."""
+    if isinstance(list_filter, str):
+        return [f"{list_filter}{question}" for question in ("", "__exact", "__gte", "__lt", "__isnull")]
+    return getattr(list_filter, "names", None) or [list_filter.parameter_name]
+
+
 class Screen(StepPages, admin.ModelAdmin):
     """A list and a page per row. Rows are never deleted here; what ends, ends by a step."""
 
@@ -21,6 +29,12 @@ class Screen(StepPages, admin.ModelAdmin):
     # Numbers beside each filter would be one more scan of the table each.
     show_facets = admin.ShowFacets.NEVER
     actions = None
+    # What may stand in the address of the list beside its filters, for links that lead here.
+    parameters: Collection[str] = ()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Django would ask any column anything: what is hidden could be guessed, and some questions have no answer."""
+        return lookup in self.parameters or any(lookup in known_by(each) for each in self.get_list_filter(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         title = str(self.opts.verbose_name_plural).capitalize()

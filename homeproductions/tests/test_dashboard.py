@@ -189,7 +189,7 @@ def test_only_the_next_nights_are_shown_and_the_others_linked(office):
 
     assert [night.event.name for night in page.context["next_nights"]] == [f"In {days}" for days in range(1, 9)]
     assert "3 more nights after these" in text_of(office)
-    assert f"{reverse('admin:events_event_changelist')}?status__exact=active" in Page(page.content.decode()).links
+    assert f"{reverse('admin:events_event_changelist')}?status=active&when=coming" in Page(page.content.decode()).links
 
 
 def test_names_of_nights_are_text(office):
