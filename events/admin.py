@@ -25,7 +25,7 @@ from homeproductions.office.steps import Done, Step
 from homeproductions.office.uploads import UploadPages, may_reach_the_host
 
 from . import images, services
-from .forms import EventForm, TierForm, tiers_of
+from .forms import EventForm, TierForm, TierForms, tiers_of
 from .models import Event, EventKind, EventStatus, TicketTier
 
 CHANGE = "events.change_event"
@@ -207,6 +207,7 @@ class Nights(ChangeList):
 class TierInline(admin.StackedInline):
     model = TicketTier
     form = TierForm
+    formset = TierForms
     formfield_overrides = PICKERS
     can_delete = False
     verbose_name_plural = "tiers"

@@ -249,7 +249,7 @@ def forms_sent(images: QuerySet[GalleryImage], request: HttpRequest) -> list[Pic
 
 def wanted_of(forms: list[PictureForm]) -> services.Arrangement:
     return services.Arrangement(
-        places={form.image.pk: form.cleaned_data["place"] for form in forms},
-        captions={form.image.pk: form.cleaned_data["caption"] for form in forms},
+        places={form.image.pk: form.cleaned_data["place"] for form in forms if "place" in form.changed_data},
+        captions={form.image.pk: form.cleaned_data["caption"] for form in forms if "caption" in form.changed_data},
         removed=[form.image.pk for form in forms if form.cleaned_data["remove"]],
     )

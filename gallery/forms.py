@@ -33,10 +33,13 @@ class AlbumForm(SavedForm):
 
 
 class PictureForm(forms.Form):
-    """One picture of the page; its prefix is the picture's id."""
+    """One picture of the page; its prefix is the picture's id. Place and caption are kept as they were shown, so that
+    what somebody else did meanwhile is not taken for a change."""
 
-    place = forms.IntegerField(min_value=1, widget=forms.NumberInput(attrs={"class": "place"}))
-    caption = forms.CharField(max_length=CAPTION_LENGTH, required=False, empty_value=None)
+    place = forms.IntegerField(
+        min_value=1, widget=forms.NumberInput(attrs={"class": "place"}), show_hidden_initial=True
+    )
+    caption = forms.CharField(max_length=CAPTION_LENGTH, required=False, empty_value=None, show_hidden_initial=True)
     remove = forms.BooleanField(required=False)
 
     def __init__(self, image: GalleryImage, place: int, data: Any = None) -> None:

@@ -144,6 +144,18 @@ def test_what_the_image_host_refuses_is_said(uploader, host):
     uploader.complaints = [each for each in uploader.complaints if "status of 400" not in each]
 
 
+@pytest.mark.parametrize("answer", ["null", '{"secure_url": "javascript:alert(1)", "public_id": "x"}'])
+def test_odd_answer_of_the_image_host_is_a_failure(uploader, answer):
+    said = {"body": answer, "headers": {"Access-Control-Allow-Origin": "*"}}
+    page = uploader.open(page_of(make_event()))
+    page.route("**/image/upload", lambda route: route.fulfill(**said))
+
+    page.get_by_label("Upload a picture").set_input_files(picture("cover.png"))
+
+    page.get_by_text("The image host did not take it.").wait_for()
+    assert page.locator("[name=image_url]").input_value() == ""
+
+
 def test_many_pictures_are_uploaded_at_once_and_put_in_order(uploader, host):
     album = Gallery.objects.create(title="Luna")
     page = uploader.open(page_of(album, "pictures"))

@@ -239,6 +239,17 @@ def test_picture_that_was_added_meanwhile_stays(office, album):
     assert order_of(album) == "BCDEAF"
 
 
+def test_page_of_pictures_that_was_open_for_long_undoes_nothing(office, album):
+    path, ids = path_of(album, "pictures"), ids_of(album)
+    old = {**sent(album), **{f"initial-{name}": value for name, value in sent(album).items()}}
+    office.post(path, {**old, **sent(album, A_caption="Dusk", B_place="5")})
+
+    office.post(path, {**old, f"{ids['C']}-caption": "Dawn"})
+
+    assert order_of(album) == "ACDEB"
+    assert dict(album.images.exclude(caption=None).values_list("pk", "caption")) == {ids["A"]: "Dusk", ids["C"]: "Dawn"}
+
+
 @pytest.mark.parametrize("changes", [{"A_place": "0"}, {"A_place": "x"}, {"A_caption": "x" * 501}])
 def test_what_cannot_be_is_said_and_nothing_saved(office, album, changes):
     answer = office.post(path_of(album, "pictures"), sent(album, **{"B_place": "1", **changes}))

@@ -276,6 +276,61 @@ def test_price_of_a_tier_with_orders_is_locked(office):
     }
 
 
+# --- Two people at once -----------------------------------------------------------------------------------------
+
+
+def test_page_that_was_open_for_long_undoes_nothing(office):
+    tier = make_tier(make_event(artists=["A", "B"], description="One\nTwo"), sold=60)
+    path = page_of(tier.event)
+    old = fields_of(office.get(path), "event_form")
+    saved(
+        office, path, **{"location": "Xela", "event_time": "20:15", "tiers-0-quantity": "70", "tiers-0-is_active": ""}
+    )
+
+    answer = office.post(path, {**old, "venue": "El Patio", "tiers-0-max_per_order": "4"})
+
+    assert answer.status_code == 302
+    event, tier = Event.objects.get(), TicketTier.objects.get()
+    assert (event.location, str(event.event_time), event.venue) == ("Xela", "20:15:00", "El Patio")
+    assert (tier.quantity, tier.is_active, tier.max_per_order) == (70, False, 4)
+
+
+def test_what_two_people_change_is_refused_to_the_second(office):
+    tier = make_tier()
+    path = page_of(tier.event)
+    old = fields_of(office.get(path), "event_form")
+    saved(office, path, **{"name": "Luna", "tiers-0-quantity": "70"})
+
+    errors = errors_of(office.post(path, {**old, "name": "Sol", "venue": "New", "tiers-0-quantity": "80"}))
+
+    said = "Somebody else has changed this meanwhile; it is now: {}. Open the page again."
+    assert errors == {"name": [said.format("Luna")], "quantity": [said.format("70")]}
+    event = Event.objects.get()
+    assert (event.name, event.venue, TicketTier.objects.get().quantity) == ("Luna", None, 70)
+
+
+def test_line_ends_of_a_browser_are_no_change(office):
+    event = make_event(description="One\nTwo", artists=["A", "B"])
+    path = page_of(event)
+    fields = {name: value.replace("\n", "\r\n") for name, value in fields_of(office.get(path), "event_form").items()}
+
+    assert office.post(path, {**fields, "description": "One\r\nThree"}).status_code == 302
+
+    assert [row.new_value for row in history()] == [{"description": "One\r\nThree"}]
+
+
+def test_tier_that_was_removed_meanwhile_is_named(office):
+    tier = make_tier(make_tier().event, name="Gone", sort_order=1)
+    path = page_of(tier.event)
+    old = fields_of(office.get(path), "event_form")
+    saved(office, path, **{"tiers-1-remove": "on"})
+
+    answer = office.post(path, {**old, "venue": "New"})
+
+    assert "One of these tickets was removed meanwhile. Open the page again." in answer.content.decode()
+    assert Event.objects.get().venue is None
+
+
 # --- The picture ------------------------------------------------------------------------------------------------
 
 UPLOADED = "https://res.cloudinary.com/nights/image/upload/v1/x.jpg"
