@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.text import slugify
@@ -112,11 +112,20 @@ def lock_tier(tier_id: UUID) -> TicketTier:
 def create_event(data: dict[str, Any], tiers: list[dict[str, Any]], *, actor: User) -> Event:
     """A new night with its tiers in the given order. Raises Invalid when a tier lacks its name or price."""
     with transaction.atomic():
-        event = Event.objects.create(**data, slug=free_slug(data["name"], data["event_date"]), created_by=actor)
+        event = _insert({**data, "created_by": actor})
         for position, tier in enumerate(tiers):
             _add_tier(event, tier, position)
         record("CREATE", event, actor=actor, new=_summary(event))
     return event
+
+
+def _insert(data: dict[str, Any]) -> Event:
+    slug = free_slug(data["name"], data["event_date"])
+    try:
+        with transaction.atomic():
+            return Event.objects.create(**data, slug=slug)
+    except IntegrityError:  # somebody else took it between the look and now; anything else fails again
+        return Event.objects.create(**data, slug=_another(slug))
 
 
 def update_event(
@@ -280,7 +289,11 @@ def _summary(event: Event) -> dict[str, str]:
 def free_slug(name: str, night: date) -> str:
     """`luna-llena-2027-02-14`, with a few random letters when that is taken."""
     slug = f"{slugify(name)[:200] or 'night'}-{night:%Y-%m-%d}"
-    return f"{slug}-{token_hex(3)}" if Event.objects.filter(slug=slug).exists() else slug
+    return _another(slug) if Event.objects.filter(slug=slug).exists() else slug
+
+
+def _another(slug: str) -> str:
+    return f"{slug}-{token_hex(3)}"
 
 
 def _replace_tiers(
@@ -323,7 +336,7 @@ def _add_tier(event: Event, data: dict[str, Any], position: int) -> TicketTier:
 
 def _change_tier(tier: TicketTier, data: dict[str, Any], actor: User) -> None:
     if data.get("quantity", tier.quantity) < tier.sold:
-        raise Invalid(f"{tier.name}: {tier.sold} are sold already; the quantity cannot be lower.")
+        raise Invalid(f"{tier.name}: {tier.sold} are taken already (sold and held); the quantity cannot be lower.")
     changed = _assign(tier, data)
     _check_window(tier)
     if not changed:
