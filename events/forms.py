@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from homeproductions.office.fields import ADDRESS, Lines, address_field
+from homeproductions.office.fields import ADDRESS, Lines, address_field, picture_field
 from homeproductions.office.saving import OPEN_AGAIN, SavedForm
 from homeproductions.office.uploads import context_of
 
@@ -28,7 +28,7 @@ class Cover(forms.TextInput):
 
 class EventForm(SavedForm):
     artists = Lines(required=False, help_text="One a line.", widget=forms.Textarea(attrs={"rows": 3}))
-    image_url = address_field("Picture", widget=Cover(attrs=ADDRESS))
+    image_url = picture_field("Picture", widget=Cover(attrs=ADDRESS))
     cloudinary_public_id = forms.CharField(required=False, empty_value=None, widget=forms.HiddenInput)
 
     class Meta:
