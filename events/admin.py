@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from homeproductions import days
 from homeproductions.office.filters import Choice
+from homeproductions.office.paging import Listing
 from homeproductions.office.saving import DAY, PICKERS, SavedByService
 from homeproductions.office.steps import Done, Step
 from homeproductions.office.uploads import UploadPages, may_reach_the_host
@@ -188,7 +189,7 @@ class KindFilter(Choice):
     choices_known = [(kind.value, kind.value, Q(event_type=kind)) for kind in EventKind]
 
 
-class Nights(ChangeList):
+class Nights(Listing):
     """The list, with the seats of the nights that it shows: one query for all of them."""
 
     result_list: Any
@@ -228,14 +229,14 @@ class TierInline(admin.StackedInline):
         fields = super().get_fields(request, obj)
         return fields if self.has_change_permission(request, obj) else (*fields[:-1], "sort_order")
 
-    @admin.display(description="Sold")
+    @admin.display(description="Taken (sold and held)")
     def taken(self, tier: TicketTier) -> SafeString:
         return seats_bar(tier.sold, tier.quantity or 0)
 
 
-def seats_bar(sold: int, capacity: int) -> SafeString:
-    bar = '<progress class="seats" value="{}" max="{}" aria-hidden="true"></progress> {} of {}'
-    return format_html(bar, sold, max(capacity, 1), sold, capacity)
+def seats_bar(sold: int, capacity: int, *, held: int = 0) -> SafeString:
+    bar = '<progress class="seats" value="{}" max="{}" aria-hidden="true"></progress> {} of {}{}'
+    return format_html(bar, sold, max(capacity, 1), sold, capacity, f", {held} held" if held > 0 else "")
 
 
 def address_of(event: Event) -> str:
@@ -319,7 +320,7 @@ class EventAdmin(UploadPages, SavedByService):
     def word(self, event: Event) -> str:
         return event.slug or "-"
 
-    @admin.display(description="Sold")
+    @admin.display(description="Taken")
     def sold(self, event: Any) -> SafeString:
         return seats_bar(*event.seats)
 

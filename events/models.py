@@ -148,7 +148,9 @@ class TicketTier(UUIDModel):
     def clean(self) -> None:
         # Forms leave `sold` out, so they skip the constraint that mentions it.
         if self.quantity is not None and self.quantity < self.sold:
-            raise ValidationError({"quantity": f"{self.sold} are sold already; the quantity cannot be lower."})
+            raise ValidationError(
+                {"quantity": f"{self.sold} are taken already (sold and held); the quantity cannot be lower."}
+            )
         if self.sale_starts_at and self.sale_ends_at and self.sale_ends_at <= self.sale_starts_at:
             raise ValidationError({"sale_ends_at": "The sale must end after it starts."})
         for name in ("sale_starts_at", "sale_ends_at"):

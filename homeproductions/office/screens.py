@@ -5,11 +5,12 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from .paging import CappedPaginator
+from .paging import CappedPaginator, Listing
 from .steps import StepPages
 
 
@@ -25,12 +26,16 @@ class Screen(StepPages, admin.ModelAdmin):
 
     list_per_page = 50
     show_full_result_count = False
+    list_max_show_all = 0
     paginator = CappedPaginator
     # Numbers beside each filter would be one more scan of the table each.
     show_facets = admin.ShowFacets.NEVER
     actions = None
     # What may stand in the address of the list beside its filters, for links that lead here.
     parameters: Collection[str] = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return Listing
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Django would ask any column anything: what is hidden could be guessed, and some questions have no answer."""

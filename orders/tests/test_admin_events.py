@@ -62,7 +62,7 @@ def test_list_shows_seats_and_revenue(office):
 
     page = office.get(LIST).content.decode()
 
-    assert "6 of 100" in page
+    assert "3 of 100, 3 held" in page
     assert "10.00 GTQ and 51.00 USD" in page
 
 
@@ -71,7 +71,7 @@ def test_list_asks_the_same_questions_however_many_nights_there_are(office, djan
     for _ in range(rows):
         make_order(status="paid")
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         office.get(LIST)
 
 
@@ -226,7 +226,8 @@ def test_removed_tier_with_orders_goes_off_sale_only(office):
     [
         ({"name": ""}, "name", "This field is required."),
         ({"image_url": "javascript:alert(1)"}, "image_url", "This must be a whole address"),
-        ({"tiers-0-quantity": "2"}, "quantity", "3 are sold already; the quantity cannot be lower."),
+        ({"image_url": "http://img.example.com/a.jpg"}, "image_url", "only from an address that begins with https://"),
+        ({"tiers-0-quantity": "2"}, "quantity", "3 are taken already (sold and held); the quantity cannot be lower."),
         ({"tiers-1-currency": "12$"}, "currency", "Three letters, such as USD or GTQ."),
         ({"tiers-0-payment_link": "data:text/html,x"}, "payment_link", "This must be a whole address"),
         (
@@ -258,7 +259,9 @@ def test_refusal_of_the_service_is_shown_on_the_form(office, monkeypatch):
 
     answer = office.post(page_of(tier.event), {**fields, "venue": "New", "tiers-0-quantity": "4"})
 
-    assert errors_of(answer) == {"__all__": ["General: 5 are sold already; the quantity cannot be lower."]}
+    assert errors_of(answer) == {
+        "__all__": ["General: 5 are taken already (sold and held); the quantity cannot be lower."]
+    }
     assert (Event.objects.get().venue, TicketTier.objects.get().quantity) == (None, 10)
 
 
