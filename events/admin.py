@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet, Sum
@@ -296,9 +296,12 @@ class EventAdmin(UploadPages, SavedByService):
         actor: Any = request.user
         if is_new:
             return services.create_event(form.changes(), tiers, actor=actor)
-        return services.update_event(
+        event = services.update_event(
             form.instance.pk, form.changes(), tiers, actor=actor, removed=removed, keep_prices=True
         )
+        for tier in TicketTier.objects.filter(pk__in=removed):
+            messages.warning(request, f"{tier} has orders, so it stays; it is off sale now.")
+        return event
 
     def permit(self, request: HttpRequest, row: Event | None) -> dict[str, Any]:
         actor: Any = request.user

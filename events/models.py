@@ -147,7 +147,7 @@ class TicketTier(UUIDModel):
 
     def clean(self) -> None:
         # Forms leave `sold` out, so they skip the constraint that mentions it.
-        if self.quantity is not None and self.quantity < self.sold:
+        if self.quantity is not None and 0 <= self.quantity < self.sold:
             raise ValidationError(
                 {"quantity": f"{self.sold} are taken already (sold and held); the quantity cannot be lower."}
             )

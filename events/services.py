@@ -357,6 +357,8 @@ def _check_window(tier: TicketTier) -> None:
         raise Invalid(f"{tier.name}: the sale must begin and end between the years 2000 and 2100.")
     if tier.sale_starts_at and tier.sale_ends_at and tier.sale_ends_at <= tier.sale_starts_at:
         raise Invalid(f"{tier.name}: the sale must end after it starts.")
+    if tier.sale_starts_at and tier.sale_starts_at >= tier.event.is_over_at:
+        raise Invalid(f"{tier.name}: the sale begins when the night is over.")
 
 
 def _remove_tier(tier: TicketTier, actor: User) -> None:

@@ -108,7 +108,8 @@ class StepPages:
             raise PermissionDenied
         back = self._address(row)
         if row is not None and not known.fits(row):
-            messages.error(request, f"“{known.label}” is not possible any more: look at what it is now.")
+            now = f"It is {row.status}; “{known.label}”" if getattr(row, "status", "") else f"“{known.label}”"
+            messages.error(request, f"{now} is not possible.")
             return HttpResponseRedirect(back)
         form = self._form(request, known, row)
         refusal = ""

@@ -131,6 +131,12 @@ class MailFilter(Choice):
     ]
 
 
+class TestFilter(Choice):
+    title = "test orders"
+    parameter_name = "test"
+    choices_known = [("no", "without them", Q(is_test=False)), ("yes", "only them", Q(is_test=True))]
+
+
 class HoldFilter(admin.SimpleListFilter):
     title = "hold"
     parameter_name = "holds"

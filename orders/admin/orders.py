@@ -34,7 +34,18 @@ FILTERS = (
     filters.InsideFilter,
     filters.MailFilter,
     filters.HoldFilter,
+    filters.TestFilter,
 )
+# What the list can be filtered by, and a file cannot.
+NOT_IN_FILES = {
+    "tier": "tier",
+    "paid_by": "paid by",
+    "inside": "checked in",
+    "mail": "ticket mail",
+    "holds": "hold",
+    "test": "test orders",
+    "q": "search",
+}
 ORIGIN = "Where it came from"
 WHAT = ("state", "night", "tickets", "total", "door", "hold", "test_order", "in_place_of")
 PARTS_FOR_THE_DOOR = ((None, (*WHAT, "buyer_name")),)
@@ -246,6 +257,9 @@ def _export(request: HttpRequest) -> list[dict[str, Any]]:
         return []
     names = {"event": "event_id", "status__exact": "status", "from": "first_day", "to": "last_day"}
     chosen = {theirs: request.GET[ours] for ours, theirs in names.items() if request.GET.get(ours)}
+    left = [said for name, said in NOT_IN_FILES.items() if request.GET.get(name)]
+    if left:
+        chosen["left"] = ", ".join(left)
     address = f"{reverse('exports')}?{urlencode({'what': 'orders', **chosen})}#orders"
     return [{"url": address, "label": "Export", "is_danger": False}]
 

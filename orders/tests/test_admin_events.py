@@ -219,6 +219,21 @@ def test_removed_tier_with_orders_goes_off_sale_only(office):
     assert saved(office, page_of(order.event), **{"tiers-0-remove": "on"}).status_code == 302
 
     assert TicketTier.objects.get().is_active is False
+    assert "General has orders, so it stays; it is off sale now." in office.get(LIST).content.decode()
+
+
+def test_sale_that_begins_after_the_night_is_refused(office):
+    event = make_tier(make_event(event_date="2027-02-14")).event
+
+    errors = errors_of(saved(office, page_of(event), **{"tiers-0-sale_starts_at": "2027-02-16T10:00"}))
+
+    assert errors == {"__all__": ["General: the sale begins when the night is over."]}
+
+
+def test_quantity_below_nothing_is_refused_once(office):
+    errors = errors_of(saved(office, page_of(make_tier().event), **{"tiers-0-quantity": "-1"}))
+
+    assert errors == {"quantity": ["Ensure this value is greater than or equal to 0."]}
 
 
 @pytest.mark.parametrize(
