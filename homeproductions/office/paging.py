@@ -14,10 +14,12 @@ class CappedPaginator(Paginator):
     """Counts to 5 000 and no further: nobody turns a hundred pages, they search. What the counting has found is what
     the pages show, so that a search which has to look at every row does so once."""
 
+    object_list: Any
+
     @cached_property
     def keys(self) -> list[Any]:
         # Only these: what else a row shows need not be looked up to be counted.
-        return list(self.object_list.values_list("pk", flat=True)[: COUNTED + 1])  # type: ignore[union-attr]
+        return list(self.object_list.values_list("pk", flat=True)[: COUNTED + 1])
 
     @cached_property
     def count(self) -> int:
@@ -30,7 +32,7 @@ class CappedPaginator(Paginator):
     def page(self, number: int | str) -> Page:
         place = self.validate_number(number)
         keys = self.keys[(place - 1) * self.per_page : place * self.per_page]
-        return self._get_page(self.object_list.filter(pk__in=keys), place, self)  # type: ignore[union-attr]
+        return Page(self.object_list.filter(pk__in=keys), place, self)
 
 
 class Listing(ChangeList):
