@@ -69,6 +69,7 @@ class AuditLogAdmin(PreparedRows, ReadOnly):
     list_display = ("created_at", "what", "about", "changed", "who")
     list_display_links = ("created_at", "what")
     list_filter = ("created_at", ActionFilter, EntityFilter, ActorFilter)
+    parameters = ("entity_id__exact",)
     list_select_related = ("user",)
     search_fields = ("action",)  # makes the box; `queries.search` says what is looked for
     search_help_text = (

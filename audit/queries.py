@@ -10,6 +10,8 @@ from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
+from homeproductions import days
+
 from .models import AuditLog
 
 # By name, since the audit imports no other app: the model of an entity, what people call it by, and how that is looked
@@ -91,6 +93,7 @@ def _as_id(text: str) -> UUID | None:
 
 def _as_day(text: str) -> datetime | None:
     try:
-        return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min))
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return timezone.make_aware(datetime.combine(day, time.min)) if days.is_ours(day) else None

@@ -2,11 +2,13 @@
 and cancelling) and registers it."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -16,13 +18,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from homeproductions import days
 from homeproductions.office.filters import Choice
+from homeproductions.office.paging import Listing
 from homeproductions.office.saving import DAY, PICKERS, SavedByService
 from homeproductions.office.steps import Done, Step
 from homeproductions.office.uploads import UploadPages, may_reach_the_host
 
 from . import images, services
-from .forms import EventForm, TierForm, tiers_of
+from .forms import EventForm, TierForm, TierForms, tiers_of
 from .models import Event, EventKind, EventStatus, TicketTier
 
 CHANGE = "events.change_event"
@@ -30,9 +34,14 @@ CHANGE = "events.change_event"
 # --- What a person may do with a night --------------------------------------------------------------------------
 
 
+def check_day(day: date) -> None:
+    if not days.is_ours(day):
+        raise ValidationError(days.OUTSIDE)
+
+
 class DuplicateForm(forms.Form):
     name = forms.CharField(max_length=255)
-    night = forms.DateField(label="Date", widget=DAY["widget"])
+    night = forms.DateField(label="Date", widget=DAY["widget"], validators=[check_day])
 
 
 def act(service: Callable[..., Event], said: str) -> Callable[[Event, dict[str, Any], User], str]:
@@ -180,7 +189,7 @@ class KindFilter(Choice):
     choices_known = [(kind.value, kind.value, Q(event_type=kind)) for kind in EventKind]
 
 
-class Nights(ChangeList):
+class Nights(Listing):
     """The list, with the seats of the nights that it shows: one query for all of them."""
 
     result_list: Any
@@ -199,6 +208,7 @@ class Nights(ChangeList):
 class TierInline(admin.StackedInline):
     model = TicketTier
     form = TierForm
+    formset = TierForms
     formfield_overrides = PICKERS
     can_delete = False
     verbose_name_plural = "tiers"
@@ -219,14 +229,14 @@ class TierInline(admin.StackedInline):
         fields = super().get_fields(request, obj)
         return fields if self.has_change_permission(request, obj) else (*fields[:-1], "sort_order")
 
-    @admin.display(description="Sold")
+    @admin.display(description="Taken (sold and held)")
     def taken(self, tier: TicketTier) -> SafeString:
         return seats_bar(tier.sold, tier.quantity or 0)
 
 
-def seats_bar(sold: int, capacity: int) -> SafeString:
-    bar = '<progress class="seats" value="{}" max="{}" aria-hidden="true"></progress> {} of {}'
-    return format_html(bar, sold, max(capacity, 1), sold, capacity)
+def seats_bar(sold: int, capacity: int, *, held: int = 0) -> SafeString:
+    bar = '<progress class="seats" value="{}" max="{}" aria-hidden="true"></progress> {} of {}{}'
+    return format_html(bar, sold, max(capacity, 1), sold, capacity, f", {held} held" if held > 0 else "")
 
 
 def address_of(event: Event) -> str:
@@ -286,9 +296,12 @@ class EventAdmin(UploadPages, SavedByService):
         actor: Any = request.user
         if is_new:
             return services.create_event(form.changes(), tiers, actor=actor)
-        return services.update_event(
+        event = services.update_event(
             form.instance.pk, form.changes(), tiers, actor=actor, removed=removed, keep_prices=True
         )
+        for tier in TicketTier.objects.filter(pk__in=removed):
+            messages.warning(request, f"{tier} has orders, so it stays; it is off sale now.")
+        return event
 
     def permit(self, request: HttpRequest, row: Event | None) -> dict[str, Any]:
         actor: Any = request.user
@@ -310,7 +323,7 @@ class EventAdmin(UploadPages, SavedByService):
     def word(self, event: Event) -> str:
         return event.slug or "-"
 
-    @admin.display(description="Sold")
+    @admin.display(description="Taken")
     def sold(self, event: Any) -> SafeString:
         return seats_bar(*event.seats)
 

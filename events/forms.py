@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from homeproductions.office.fields import ADDRESS, Lines, address_field
-from homeproductions.office.saving import SavedForm
+from homeproductions.office.fields import ADDRESS, Lines, address_field, picture_field
+from homeproductions.office.saving import OPEN_AGAIN, SavedForm
 from homeproductions.office.uploads import context_of
 
 from . import images
@@ -28,7 +28,7 @@ class Cover(forms.TextInput):
 
 class EventForm(SavedForm):
     artists = Lines(required=False, help_text="One a line.", widget=forms.Textarea(attrs={"rows": 3}))
-    image_url = address_field("Picture", widget=Cover(attrs=ADDRESS))
+    image_url = picture_field("Picture", widget=Cover(attrs=ADDRESS))
     cloudinary_public_id = forms.CharField(required=False, empty_value=None, widget=forms.HiddenInput)
 
     class Meta:
@@ -139,6 +139,13 @@ class TierForm(SavedForm):
         if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
             raise ValidationError("Three letters, such as USD or GTQ.")
         return currency
+
+
+class TierForms(forms.BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        if any("id" in form.errors for form in self.forms):  # said at a hidden field, where nobody would see it
+            raise ValidationError(f"One of these tickets was removed meanwhile. {OPEN_AGAIN}")
 
 
 def tiers_of(formset: Any) -> tuple[list[dict[str, Any]], set[Any]]:

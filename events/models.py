@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from homeproductions import days
 from homeproductions.constraints import UUIDModel, created_at, one_of, touch_updated_at, updated_at
 
 # Guests still buy at the door; after this the night is over, whatever its status says.
@@ -81,6 +82,10 @@ class Event(UUIDModel):
     def __str__(self) -> str:
         return f"{self.name} ({self.event_date})"
 
+    def clean(self) -> None:
+        if self.event_date and not days.is_ours(self.event_date):
+            raise ValidationError({"event_date": days.OUTSIDE})
+
     @property
     def is_off(self) -> bool:
         """It will not take place: nothing is sold for it, and its tickets admit nobody."""
@@ -142,7 +147,13 @@ class TicketTier(UUIDModel):
 
     def clean(self) -> None:
         # Forms leave `sold` out, so they skip the constraint that mentions it.
-        if self.quantity is not None and self.quantity < self.sold:
-            raise ValidationError({"quantity": f"{self.sold} are sold already; the quantity cannot be lower."})
+        if self.quantity is not None and 0 <= self.quantity < self.sold:
+            raise ValidationError(
+                {"quantity": f"{self.sold} are taken already (sold and held); the quantity cannot be lower."}
+            )
         if self.sale_starts_at and self.sale_ends_at and self.sale_ends_at <= self.sale_starts_at:
             raise ValidationError({"sale_ends_at": "The sale must end after it starts."})
+        for name in ("sale_starts_at", "sale_ends_at"):
+            moment = getattr(self, name)
+            if moment and not days.is_in_our_days(moment):
+                raise ValidationError({name: days.OUTSIDE})

@@ -6,13 +6,14 @@ from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.models import User
 from audit.services import record
+from homeproductions import days
 from homeproductions.errors import Invalid
 
 from . import images
@@ -111,11 +112,20 @@ def lock_tier(tier_id: UUID) -> TicketTier:
 def create_event(data: dict[str, Any], tiers: list[dict[str, Any]], *, actor: User) -> Event:
     """A new night with its tiers in the given order. Raises Invalid when a tier lacks its name or price."""
     with transaction.atomic():
-        event = Event.objects.create(**data, slug=free_slug(data["name"], data["event_date"]), created_by=actor)
+        event = _insert({**data, "created_by": actor})
         for position, tier in enumerate(tiers):
             _add_tier(event, tier, position)
         record("CREATE", event, actor=actor, new=_summary(event))
     return event
+
+
+def _insert(data: dict[str, Any]) -> Event:
+    slug = free_slug(data["name"], data["event_date"])
+    try:
+        with transaction.atomic():
+            return Event.objects.create(**data, slug=slug)
+    except IntegrityError:  # somebody else took it between the look and now; anything else fails again
+        return Event.objects.create(**data, slug=_another(slug))
 
 
 def update_event(
@@ -243,10 +253,12 @@ WINDOW = ("sale_starts_at", "sale_ends_at")
 @transaction.atomic
 def duplicate(event_id: UUID, *, name: str, night: date, actor: User) -> Event:
     """A draft like this night on another date, with all its tiers unsold and their sale windows moved along.
-    Raises EventNotFound."""
+    Raises EventNotFound, or Invalid when it or its sale would be far outside of our time."""
     event = Event.objects.filter(pk=event_id).first()
     if event is None:
         raise EventNotFound
+    if not days.is_ours(night):
+        raise Invalid(days.OUTSIDE)
     later = night - event.event_date
     tiers = [
         _content(tier, TIER_NOT_COPIED) | {name: _moved(getattr(tier, name), later) for name in WINDOW}
@@ -277,7 +289,11 @@ def _summary(event: Event) -> dict[str, str]:
 def free_slug(name: str, night: date) -> str:
     """`luna-llena-2027-02-14`, with a few random letters when that is taken."""
     slug = f"{slugify(name)[:200] or 'night'}-{night:%Y-%m-%d}"
-    return f"{slug}-{token_hex(3)}" if Event.objects.filter(slug=slug).exists() else slug
+    return _another(slug) if Event.objects.filter(slug=slug).exists() else slug
+
+
+def _another(slug: str) -> str:
+    return f"{slug}-{token_hex(3)}"
 
 
 def _replace_tiers(
@@ -320,7 +336,7 @@ def _add_tier(event: Event, data: dict[str, Any], position: int) -> TicketTier:
 
 def _change_tier(tier: TicketTier, data: dict[str, Any], actor: User) -> None:
     if data.get("quantity", tier.quantity) < tier.sold:
-        raise Invalid(f"{tier.name}: {tier.sold} are sold already; the quantity cannot be lower.")
+        raise Invalid(f"{tier.name}: {tier.sold} are taken already (sold and held); the quantity cannot be lower.")
     changed = _assign(tier, data)
     _check_window(tier)
     if not changed:
@@ -337,8 +353,12 @@ def _refuse_new_price(tier: TicketTier, data: dict[str, Any]) -> None:
 
 
 def _check_window(tier: TicketTier) -> None:
+    if not all(days.is_in_our_days(moment) for moment in (tier.sale_starts_at, tier.sale_ends_at) if moment):
+        raise Invalid(f"{tier.name}: the sale must begin and end between the years 2000 and 2100.")
     if tier.sale_starts_at and tier.sale_ends_at and tier.sale_ends_at <= tier.sale_starts_at:
         raise Invalid(f"{tier.name}: the sale must end after it starts.")
+    if tier.sale_starts_at and tier.sale_starts_at >= tier.event.is_over_at:
+        raise Invalid(f"{tier.name}: the sale begins when the night is over.")
 
 
 def _remove_tier(tier: TicketTier, actor: User) -> None:

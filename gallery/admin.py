@@ -145,7 +145,11 @@ class GalleryAdmin(UploadPages, SavedByService):
     @admin.display(description="")
     def cover(self, album: Any) -> SafeString:
         url = album.first_image or album.cover_image_url
-        return thumbnail(url) if url else format_html('<span class="no-picture">{}</span>', "no picture")
+        return (
+            thumbnail(url, f"Pictures of {album}")
+            if url
+            else format_html('<span class="no-picture">{}</span>', "no picture")
+        )
 
     @admin.display(description="Night")
     def night(self, album: Gallery) -> str:
@@ -227,8 +231,10 @@ def pictures_of(album: Gallery) -> str:
     return reverse("admin:gallery_gallery_pictures", args=[album.pk])
 
 
-def thumbnail(url: str) -> SafeString:
-    return format_html('<img class="thumbnail" src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">', url)
+def thumbnail(url: str, words: str = "") -> SafeString:
+    """Words are for one that is a link."""
+    picture = '<img class="thumbnail" src="{}" alt="{}" loading="lazy" referrerpolicy="no-referrer">'
+    return format_html(picture, url, words)
 
 
 def page_of(images: QuerySet[GalleryImage], request: HttpRequest) -> Page:
@@ -249,7 +255,7 @@ def forms_sent(images: QuerySet[GalleryImage], request: HttpRequest) -> list[Pic
 
 def wanted_of(forms: list[PictureForm]) -> services.Arrangement:
     return services.Arrangement(
-        places={form.image.pk: form.cleaned_data["place"] for form in forms},
-        captions={form.image.pk: form.cleaned_data["caption"] for form in forms},
+        places={form.image.pk: form.cleaned_data["place"] for form in forms if "place" in form.changed_data},
+        captions={form.image.pk: form.cleaned_data["caption"] for form in forms if "caption" in form.changed_data},
         removed=[form.image.pk for form in forms if form.cleaned_data["remove"]],
     )

@@ -26,6 +26,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .addresses import is_web_address
+from .days import is_in_our_days, is_ours
 from .errors import (
     ConstraintBroken,
     Invalid,
@@ -45,8 +46,6 @@ OFFICE = "/admin/"
 # Control characters, the ends of lines, and what overrides the direction of writing.
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 PAGES = (OFFICE, "/orders/", "/newsletter/")
-# No night of ours lies outside; dates near the ends of the calendar break arithmetic on them.
-FIRST_NIGHT, LAST_NIGHT = date(2000, 1, 1), date(2100, 12, 31)
 INTEGER_MAX = 2**31 - 1  # of a PostgreSQL integer column
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
@@ -240,6 +239,12 @@ def money(amount: Decimal | None) -> int | float | None:
 
 
 class Timestamp(serializers.DateTimeField):
+    def to_internal_value(self, value: Any) -> datetime:
+        moment = super().to_internal_value(value)
+        if not is_in_our_days(moment):
+            self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]")
+        return moment
+
     def to_representation(self, value: Any) -> Any:
         return timestamp(value)
 
@@ -269,7 +274,7 @@ class NightDate(serializers.DateField):
         if isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.+Z-]*", text):
             text = text[:10]
         night = super().to_internal_value(text)
-        if not FIRST_NIGHT <= night <= LAST_NIGHT:
+        if not is_ours(night):
             self.fail("invalid", format="YYYY-MM-DD")
         return night
 

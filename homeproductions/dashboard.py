@@ -105,7 +105,7 @@ class Night:
 
     @property
     def orders_url(self) -> str:
-        return _list("orders_order", event=self.event.pk, status__exact=Order.Status.PAID)
+        return _list("orders_order", event=self.event.pk, status__exact=Order.Status.PAID, test="no")
 
 
 def _season(now: datetime) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _season(now: datetime) -> dict[str, Any]:
         "tonight": drawn[: len(tonight)],
         "next_nights": drawn[len(tonight) :],
         "more_nights": max(len(later) - NEXT_NIGHTS, 0),
-        "all_nights_url": _list("events_event", status__exact=Event.Status.ACTIVE),
+        "all_nights_url": _list("events_event", status=Event.Status.ACTIVE, when="coming"),
         "plan_url": reverse("admin:events_event_add"),
     }
 
@@ -200,7 +200,7 @@ def _holds(now: datetime) -> Todo:
     pending = statistics.orders_pending()
     more = [Link(f"{seats} {_plural(seats, 'seat')} will be free again")] if count else []
     if pending:
-        url = _list("orders_order", status__exact="pending")
+        url = _list("orders_order", status__exact="pending", test="no")
         more.append(Link(f"{pending} {_plural(pending, 'order')} pending in all", url))
     return Todo(count, f"{_plural(count, 'hold')} about to expire", _list("orders_order", holds="soon"), more)
 
@@ -225,7 +225,7 @@ def _last_days(now: datetime) -> dict[str, Any]:
     rows = [
         {
             "date": day.date,
-            "url": _list("orders_order", **{"from": day.date, "to": day.date}),
+            "url": _list("orders_order", **{"from": day.date, "to": day.date, "test": "no"}),
             "orders": day.orders,
             "paid": day.paid,
             "earned": [f"{day.earned.get(currency, Decimal(0)):,.2f}" for currency in currencies],

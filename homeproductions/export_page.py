@@ -25,10 +25,12 @@ from orders import exports as order_files
 from orders.models import Order
 
 from . import origin
-from .api import FIRST_NIGHT, LAST_NIGHT
+from .days import FIRST_NIGHT, LAST_NIGHT
 from .office.exports import FORMATS, SHEET_ROWS, Table
 
 DAYS = (MinValueValidator(FIRST_NIGHT), MaxValueValidator(LAST_NIGHT))
+
+LEFT_MAX_LENGTH = 100
 
 
 # --- What can be chosen ---------------------------------------------------------------------------------------
@@ -145,7 +147,8 @@ EXPORTS = (
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def exports(request: HttpRequest) -> HttpResponseBase:
-    """`?what=orders&event_id=...&status=paid` arrives with these choices made, as from a list that is filtered so."""
+    """`?what=orders&event_id=...&status=paid` arrives with these choices made, as from a list that is filtered so;
+    `left` names filters of that list which no file knows."""
     user: Any = request.user
     offered = [export for export in EXPORTS if user.has_perm(export.permission)]
     if not offered:
@@ -176,7 +179,11 @@ def show(
     request: HttpRequest, offered: Sequence[Export], form_of: dict[str, Choices] | None = None
 ) -> TemplateResponse:
     fresh = partial(_fresh, request, nights=events())
-    cards = [{"export": each, "form": (form_of or {}).get(each.name) or fresh(each)} for each in offered]
+    left = {request.GET.get("what"): request.GET.get("left", "")[:LEFT_MAX_LENGTH]}
+    cards = [
+        {"export": each, "form": (form_of or {}).get(each.name) or fresh(each), "left": left.get(each.name)}
+        for each in offered
+    ]
     context = {**admin.site.each_context(request), "title": "Exports", "cards": cards}
     return TemplateResponse(request, "admin/exports.html", context, status=422 if form_of else 200)
 

@@ -25,6 +25,7 @@ from .errors import Invalid, Refused
 log = logging.getLogger(__name__)
 
 HOST = "https://api.cloudinary.com"
+SHOWN_AT = "https://res.cloudinary.com"
 # The host must be reached soon, but it may need a while for a picture that it fetches from elsewhere.
 TIMEOUT = Timeout(connect=3, read=20)
 TRANSFORMATION = "c_limit,w_1920,h_1080,q_auto,f_auto"
@@ -90,6 +91,12 @@ def gallery_folder(gallery_id: UUID) -> str:
 def shared_folder(wish: str | None) -> str:
     """A folder for pictures that belong to nothing yet: the wished one if it is such a folder, else the usual one."""
     return wish if wish in (UPLOADS, GALLERY_TEMP) else UPLOADS
+
+
+def is_shown_at(url: str, public_id: str) -> bool:
+    """Whether the host may show this picture of our account there."""
+    folder = public_id.rpartition("/")[0]
+    return url.startswith(f"{SHOWN_AT}/{settings.CLOUDINARY_CLOUD_NAME}{MADE_BY_HOST}") and f"/{folder}/" in url
 
 
 def check_configured() -> None:

@@ -228,6 +228,8 @@ def groups(preview: imports.Preview) -> list[dict[str, Any]]:
 
 
 def in_words(done: services.Imported) -> str:
+    if not done.added:
+        return "Nobody was added: all of them are known already."
     who = "1 new address" if done.added == 1 else f"{done.added} new addresses"
     what = "each gets a mail with a link to confirm" if done.must_confirm else "on the list from now on"
     known = f" {done.known} known meanwhile stay as they are." if done.known else ""

@@ -23,6 +23,7 @@ WILLING = {"", "active", "subscribed", "confirmed", "yes", "true", "1", "activo"
 ACCENTS = str.maketrans("áéíóú", "aeiou")
 # What our own exports put in front of text that a spreadsheet would take for a formula.
 SHIELD = re.compile(r"\A'(?=[-+=@])")
+NAMED = re.compile(r"[^<>]*<([^<>]*)>")
 EXCEL, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -99,10 +100,12 @@ def _emails(rows: list[tuple[int, list[str]]], wrong: list[Wrong]) -> Iterator[s
         place, state_place = next((at for at, cell in enumerate(rows[0][1]) if "@" in cell), None), None
         if place is None:
             raise Invalid("There is no column named “E-mail” in it, and no address in its first line.")
+        rows = list(_one_a_row(rows, place))
+        place = 0
     else:
         rows = rows[1:]
     for line, row in rows:
-        text = SHIELD.sub("", _cell(row, place))
+        text = _bare(_cell(row, place))
         state = _cell(row, state_place)
         if not is_email(text.lower()):
             wrong.append(Wrong(line, text, "not an e-mail address"))
@@ -110,6 +113,19 @@ def _emails(rows: list[tuple[int, list[str]]], wrong: list[Wrong]) -> Iterator[s
             wrong.append(Wrong(line, text, f"the list says “{state[:50]}”"))
         else:
             yield text.lower()
+
+
+def _one_a_row(rows: list[tuple[int, list[str]]], place: int) -> Iterator[tuple[int, list[str]]]:
+    """Lines without a header may name several people, as in the head of a mail."""
+    for line, row in rows:
+        for text in [cell for cell in row if "@" in cell] or [_cell(row, place)]:
+            yield line, [text]
+
+
+def _bare(text: str) -> str:
+    """`Ana <ana@example.com>` as the address alone."""
+    named = NAMED.fullmatch(text)
+    return named[1].strip() if named else SHIELD.sub("", text)
 
 
 def _place(header: Sequence[str], names: Iterable[str]) -> int | None:

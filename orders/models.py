@@ -114,6 +114,11 @@ class Order(UUIDModel):
                 condition=Q(checkout_reference__isnull=False),
             ),
             models.Index(fields=["hold_expires_at"], name="order_hold_due", condition=Q(status="pending")),
+            models.Index(
+                fields=["payment_provider", "-created_at"],
+                name="order_by_provider",
+                condition=Q(payment_provider__isnull=False),
+            ),
         ]
         triggers = [
             touch_updated_at(),
@@ -272,6 +277,11 @@ class Payment(UUIDModel):
                 condition=Q(reviewed_at__isnull=True) & ~Q(needs_review=""),
             ),
             models.Index(fields=["-created_at", "-id"], name="payment_newest"),
+            # Few have a reason or an outcome.
+            models.Index(
+                fields=["needs_review", "-created_at"], name="payment_by_review", condition=~Q(needs_review="")
+            ),
+            models.Index(fields=["outcome", "-created_at"], name="payment_by_outcome", condition=~Q(outcome="")),
         ]
 
     def __str__(self) -> str:

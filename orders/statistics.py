@@ -131,6 +131,12 @@ def sold(nights: Iterable[Event]) -> dict[UUID, int]:
     return dict(paid.values_list("tier_id").annotate(Sum("quantity")))
 
 
+def sold_by_event(nights: Iterable[Event]) -> dict[UUID, int]:
+    """Tickets of paid orders, by night; nights without any are left out."""
+    paid = real_orders().filter(status=Status.PAID, tier__event__in=nights).order_by()
+    return dict(paid.values_list("tier__event_id").annotate(Sum("quantity")))
+
+
 def inside(nights: Iterable[Event | UUID]) -> dict[UUID, int]:
     """People of paid orders who were let in, by night; nights without any are left out."""
     still_paid = {"order__is_test": False, "order__status": Status.PAID}

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from events.models import Event
@@ -144,6 +145,18 @@ def test_what_the_image_host_refuses_is_said(uploader, host):
     uploader.complaints = [each for each in uploader.complaints if "status of 400" not in each]
 
 
+@pytest.mark.parametrize("answer", ["null", '{"secure_url": "javascript:alert(1)", "public_id": "x"}'])
+def test_odd_answer_of_the_image_host_is_a_failure(uploader, answer):
+    said = {"body": answer, "headers": {"Access-Control-Allow-Origin": "*"}}
+    page = uploader.open(page_of(make_event()))
+    page.route("**/image/upload", lambda route: route.fulfill(**said))
+
+    page.get_by_label("Upload a picture").set_input_files(picture("cover.png"))
+
+    page.get_by_text("The image host did not take it.").wait_for()
+    assert page.locator("[name=image_url]").input_value() == ""
+
+
 def test_many_pictures_are_uploaded_at_once_and_put_in_order(uploader, host):
     album = Gallery.objects.create(title="Luna")
     page = uploader.open(page_of(album, "pictures"))
@@ -202,7 +215,8 @@ def test_pages_have_no_barriers(office, size, scheme):
     for place in range(3):
         album.images.create(image_url=f"{office.address}/static/public/icon.svg", sort_order=place)
     step = reverse("admin:events_event_step", args=[tier.event_id, "cancel"])
-    pages = (LIST, page_of(tier.event), f"{LIST}add/", step, page_of(album), page_of(album, "pictures"))
+    album_list = reverse("admin:gallery_gallery_changelist")
+    pages = (LIST, album_list, page_of(tier.event), f"{LIST}add/", step, page_of(album), page_of(album, "pictures"))
     office.page.set_viewport_size(size)
     office.page.emulate_media(color_scheme=scheme)
 
@@ -210,3 +224,24 @@ def test_pages_have_no_barriers(office, size, scheme):
         page = office.open(path)
         assert (path, office.barriers()) == (path, [])
         assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, size["width"])
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_name_without_a_blank_widens_no_page(office, size):
+    word = "W" * 255
+    event = make_event(name=word, venue=word, location=word, event_date=timezone.localdate())
+    tier = make_tier(event, name=word)
+    order = make_order(tier, "paid", buyer_name=word)
+    album = Gallery.objects.create(title=word, event=event)
+    steps = [reverse("admin:events_event_step", args=[event.pk, name]) for name in ("cancel", "duplicate")]
+    draft = make_event(name=word, status="draft")
+    steps.append(reverse("admin:events_event_step", args=[draft.pk, "publish"]))
+    lists = [reverse(f"admin:{name}_changelist") for name in ("orders_order", "gallery_gallery")]
+    door = [reverse("door-lists"), reverse("door-list", args=[event.pk])]
+    office.page.set_viewport_size(size)
+
+    widths = {}
+    for path in ("/admin/", LIST, page_of(event), *steps, *lists, *door, page_of(order), page_of(album)):
+        widths[path] = office.open(path).evaluate("document.documentElement.scrollWidth")
+
+    assert {path: width for path, width in widths.items() if width != size["width"]} == {}

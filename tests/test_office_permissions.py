@@ -58,7 +58,7 @@ PAGES = {
     "mail_outboxemail_preview_html": OFFICE,
 }
 # The way in and out, and Django's own detours to other addresses.
-OPEN = {"login", "logout", "set-password", "view_on_site", "app_list", "-"}
+OPEN = {"login", "logout", "set-password", "app_list", "-"}
 VIEWS = ("list_step", "step", "changelist", "add", "history", "delete", "change")
 
 

@@ -24,6 +24,9 @@ STEPS = {
 }
 
 
+NIGHT = {"name": "Luna", "location": "Antigua", "event_date": date(2027, 2, 14)}
+
+
 @pytest.fixture
 def office(db):
     return make_user("admin")
@@ -73,6 +76,16 @@ def test_night_is_not_completed_before_it_begins(office):
 
     assert refusal(services.complete, event.pk, actor=office)[1] == "This night has not begun yet."
     assert Event.objects.get().status == "active"
+
+
+def test_same_night_saved_twice_at_once_gets_another_word(office, monkeypatch):
+    """The second one looked for a free word before the first one was there."""
+    first = services.create_event(NIGHT, [], actor=office)
+    monkeypatch.setattr(services, "free_slug", lambda name, night: first.slug)
+
+    second = services.create_event(NIGHT, [], actor=office)
+
+    assert (first.slug, second.slug.startswith("luna-2027-02-14-")) == ("luna-2027-02-14", True)
 
 
 def test_night_with_seats_taken_is_no_draft_again(office):

@@ -239,6 +239,17 @@ def test_picture_that_was_added_meanwhile_stays(office, album):
     assert order_of(album) == "BCDEAF"
 
 
+def test_page_of_pictures_that_was_open_for_long_undoes_nothing(office, album):
+    path, ids = path_of(album, "pictures"), ids_of(album)
+    old = {**sent(album), **{f"initial-{name}": value for name, value in sent(album).items()}}
+    office.post(path, {**old, **sent(album, A_caption="Dusk", B_place="5")})
+
+    office.post(path, {**old, f"{ids['C']}-caption": "Dawn"})
+
+    assert order_of(album) == "ACDEB"
+    assert dict(album.images.exclude(caption=None).values_list("pk", "caption")) == {ids["A"]: "Dusk", ids["C"]: "Dawn"}
+
+
 @pytest.mark.parametrize("changes", [{"A_place": "0"}, {"A_place": "x"}, {"A_caption": "x" * 501}])
 def test_what_cannot_be_is_said_and_nothing_saved(office, album, changes):
     answer = office.post(path_of(album, "pictures"), sent(album, **{"B_place": "1", **changes}))
@@ -275,14 +286,22 @@ def test_permit_and_what_the_browser_reports(office, album, cloudinary):
     folder = f"home-productions/galleries/{album.pk}"
     assert permit["folder"] == folder
 
-    told = {"url": UPLOADED, "public_id": f"{folder}/a"}
+    url = f"https://res.cloudinary.com/nights/image/upload/v1/{folder}/a.jpg"
+    told = {"url": url, "public_id": f"{folder}/a"}
+    others = (
+        "data:x",
+        url.replace("https:", "http:"),
+        url.replace("res.cloudinary.com", "example.com"),
+        url.replace("nights", "theirs"),
+        url.replace(str(album.pk), "temp"),
+    )
     answers = [
         office.post(path_of(album, "add_picture"), body).status_code
-        for body in (told, {**told, "public_id": "x"}, {**told, "url": "data:x"}, {})
+        for body in (told, {**told, "public_id": "x"}, *({**told, "url": other} for other in others), {})
     ]
 
-    assert answers == [200, 400, 400, 400]
-    assert [image.image_url for image in album.images.exclude(cloudinary_public_id=None)] == [UPLOADED]
+    assert answers == [200, *[400] * 7]
+    assert [image.image_url for image in album.images.exclude(cloudinary_public_id=None)] == [url]
 
 
 def test_page_says_when_pictures_cannot_be_uploaded(office, album):
@@ -305,7 +324,10 @@ def test_albums_are_for_the_office(client, db, cloudinary, album, role, is_allow
     gets = (LIST, ADD, path_of(album), path_of(album, "pictures"), step_of(album, "delete"))
     posts = {
         path_of(album, "pictures"): sent(album),
-        path_of(album, "add_picture"): {"url": UPLOADED, "public_id": f"home-productions/galleries/{album.pk}/a"},
+        path_of(album, "add_picture"): {
+            "url": UPLOADED.replace("v1/", f"v1/home-productions/galleries/{album.pk}/"),
+            "public_id": f"home-productions/galleries/{album.pk}/a",
+        },
         path_of(album, "permit"): {},
         reverse("admin:gallery_gallery_permit"): {},
         step_of(album, "publish"): {},

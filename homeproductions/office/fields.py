@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from homeproductions.addresses import is_web_address
@@ -13,6 +14,19 @@ ADDRESS = {"class": "vURLField", "inputmode": "url"}
 def check_address(text: str) -> None:
     if not is_web_address(text):
         raise ValidationError("This must be a whole address that begins with https:// or http://.")
+
+
+def check_picture(text: str) -> None:
+    """Pages show pictures by https only, or from this very server."""
+    if not text.startswith(("https://", f"{settings.PUBLIC_URL}/")):
+        raise ValidationError("A picture is shown only from an address that begins with https://.")
+
+
+def picture_field(label: str, help_text: str = "", **options: Any) -> forms.CharField:
+    """The address of a picture; empty: none."""
+    field = address_field(label, help_text, **options)
+    field.validators.append(check_picture)
+    return field
 
 
 def address_field(label: str, help_text: str = "", **options: Any) -> forms.CharField:

@@ -91,7 +91,8 @@ class StepPages:
 
     def as_it_is(self, row: Any) -> str:
         """The row and its state, for whoever comes too late."""
-        return f"{capfirst(self.opts.verbose_name)} {row}"
+        status = getattr(row, "status", "")
+        return f"{capfirst(self.opts.verbose_name)} {row}" + (f" is {status}" if status else "")
 
     def step_page(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         row = self.get_object(request, object_id)

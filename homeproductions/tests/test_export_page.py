@@ -265,6 +265,17 @@ def test_the_list_of_orders_leads_here_with_its_filters(office):
     assert PATH not in door.get("/admin/orders/order/").content.decode()
 
 
+def test_filters_that_no_file_knows_are_named(office):
+    page = office.get("/admin/orders/order/?status__exact=paid&paid_by=cash&q=ana").content.decode()
+    link = next(part for part in page.split('"') if part.startswith("/admin/exports/?what=orders")).replace(
+        "&amp;", "&"
+    )
+
+    said = "The list you come from was also filtered by: paid by, search."
+    assert said in office.get(link).content.decode()
+    assert "also filtered by" not in office.get("/admin/exports/?what=orders").content.decode()
+
+
 @pytest.mark.parametrize(
     ("what", "choices"),
     [

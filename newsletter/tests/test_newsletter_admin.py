@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit.models import AuditLog
 from homeproductions.mail.models import OutboxEmail
 from newsletter import services
+from newsletter.admin import in_words
 from newsletter.models import Subscriber
 from tests.factories import make_user
 
@@ -189,6 +190,18 @@ def test_a_preview_says_what_would_happen_and_changes_nothing(office):
 )
 def test_lists_of_many_programs_are_understood(office, content):
     assert preview(office, content) == {"new": 1}
+
+
+def test_addresses_are_taken_from_the_head_of_a_mail(office):
+    pasted = b'Ana <ana@example.com>; bea@example.com; "Carla" <carla@example.com>\nDora <dora@example.com>'
+
+    assert preview(office, pasted) == {"new": 4}
+
+
+def test_import_sent_twice_says_that_nobody_was_added():
+    done = services.Imported(added=0, known=2, must_confirm=True)
+
+    assert in_words(done) == "Nobody was added: all of them are known already."
 
 
 @pytest.mark.parametrize(

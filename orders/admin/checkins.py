@@ -37,16 +37,12 @@ class DoorScreen(ReadOnly):
     search_fields = ("order__order_number",)
     search_help_text = "Search by number or name"
     sortable_by = ()
-    parameters = {"event", "from", "to", "code"}
 
     class Media:
         css = {"all": ["office/orders.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("order__event", "order__tier")
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup in self.parameters
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_date
 
 from events.models import Event, TicketTier
 from events.queries import as_uuid
+from homeproductions import days
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.office.filters import Choice
 from orders import queries
@@ -130,6 +131,12 @@ class MailFilter(Choice):
     ]
 
 
+class TestFilter(Choice):
+    title = "test orders"
+    parameter_name = "test"
+    choices_known = [("no", "without them", Q(is_test=False)), ("yes", "only them", Q(is_test=True))]
+
+
 class HoldFilter(admin.SimpleListFilter):
     title = "hold"
     parameter_name = "holds"
@@ -172,8 +179,8 @@ class DayFilter(admin.ListFilter):
         first, last = (self._day(name) for name in self.names)
         yield {"keep": parse_qsl(rest.lstrip("?")), "first": first, "last": last, "any": rest}
         today = timezone.localdate()
-        for label, days in (("Today", 0), ("Last 7 days", 6), ("Last 30 days", 29)):
-            start = today - timedelta(days=days)
+        for label, back in (("Today", 0), ("Last 7 days", 6), ("Last 30 days", 29)):
+            start = today - timedelta(days=back)
             link = changelist.get_query_string({"from": str(start)}, ["to", "p"])
             yield {"display": label, "query_string": link, "selected": (first, last) == (start, None)}
 
@@ -189,9 +196,10 @@ class DayFilter(admin.ListFilter):
 
     def _day(self, name: str) -> date | None:
         try:
-            return parse_date(str(self.used_parameters.get(name, "")))
+            day = parse_date(str(self.used_parameters.get(name, "")))
         except ValueError:  # the 31st of February
             return None
+        return day if day and days.is_ours(day) else None
 
 
 def _midnight(day: date) -> datetime:

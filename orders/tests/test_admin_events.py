@@ -62,7 +62,7 @@ def test_list_shows_seats_and_revenue(office):
 
     page = office.get(LIST).content.decode()
 
-    assert "6 of 100" in page
+    assert "3 of 100, 3 held" in page
     assert "10.00 GTQ and 51.00 USD" in page
 
 
@@ -71,7 +71,7 @@ def test_list_asks_the_same_questions_however_many_nights_there_are(office, djan
     for _ in range(rows):
         make_order(status="paid")
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         office.get(LIST)
 
 
@@ -219,6 +219,21 @@ def test_removed_tier_with_orders_goes_off_sale_only(office):
     assert saved(office, page_of(order.event), **{"tiers-0-remove": "on"}).status_code == 302
 
     assert TicketTier.objects.get().is_active is False
+    assert "General has orders, so it stays; it is off sale now." in office.get(LIST).content.decode()
+
+
+def test_sale_that_begins_after_the_night_is_refused(office):
+    event = make_tier(make_event(event_date="2027-02-14")).event
+
+    errors = errors_of(saved(office, page_of(event), **{"tiers-0-sale_starts_at": "2027-02-16T10:00"}))
+
+    assert errors == {"__all__": ["General: the sale begins when the night is over."]}
+
+
+def test_quantity_below_nothing_is_refused_once(office):
+    errors = errors_of(saved(office, page_of(make_tier().event), **{"tiers-0-quantity": "-1"}))
+
+    assert errors == {"quantity": ["Ensure this value is greater than or equal to 0."]}
 
 
 @pytest.mark.parametrize(
@@ -226,7 +241,8 @@ def test_removed_tier_with_orders_goes_off_sale_only(office):
     [
         ({"name": ""}, "name", "This field is required."),
         ({"image_url": "javascript:alert(1)"}, "image_url", "This must be a whole address"),
-        ({"tiers-0-quantity": "2"}, "quantity", "3 are sold already; the quantity cannot be lower."),
+        ({"image_url": "http://img.example.com/a.jpg"}, "image_url", "only from an address that begins with https://"),
+        ({"tiers-0-quantity": "2"}, "quantity", "3 are taken already (sold and held); the quantity cannot be lower."),
         ({"tiers-1-currency": "12$"}, "currency", "Three letters, such as USD or GTQ."),
         ({"tiers-0-payment_link": "data:text/html,x"}, "payment_link", "This must be a whole address"),
         (
@@ -258,7 +274,9 @@ def test_refusal_of_the_service_is_shown_on_the_form(office, monkeypatch):
 
     answer = office.post(page_of(tier.event), {**fields, "venue": "New", "tiers-0-quantity": "4"})
 
-    assert errors_of(answer) == {"__all__": ["General: 5 are sold already; the quantity cannot be lower."]}
+    assert errors_of(answer) == {
+        "__all__": ["General: 5 are taken already (sold and held); the quantity cannot be lower."]
+    }
     assert (Event.objects.get().venue, TicketTier.objects.get().quantity) == (None, 10)
 
 
@@ -274,6 +292,61 @@ def test_price_of_a_tier_with_orders_is_locked(office):
         "General": Decimal("25.50"),
         "Free of orders": Decimal("7.00"),
     }
+
+
+# --- Two people at once -----------------------------------------------------------------------------------------
+
+
+def test_page_that_was_open_for_long_undoes_nothing(office):
+    tier = make_tier(make_event(artists=["A", "B"], description="One\nTwo"), sold=60)
+    path = page_of(tier.event)
+    old = fields_of(office.get(path), "event_form")
+    saved(
+        office, path, **{"location": "Xela", "event_time": "20:15", "tiers-0-quantity": "70", "tiers-0-is_active": ""}
+    )
+
+    answer = office.post(path, {**old, "venue": "El Patio", "tiers-0-max_per_order": "4"})
+
+    assert answer.status_code == 302
+    event, tier = Event.objects.get(), TicketTier.objects.get()
+    assert (event.location, str(event.event_time), event.venue) == ("Xela", "20:15:00", "El Patio")
+    assert (tier.quantity, tier.is_active, tier.max_per_order) == (70, False, 4)
+
+
+def test_what_two_people_change_is_refused_to_the_second(office):
+    tier = make_tier()
+    path = page_of(tier.event)
+    old = fields_of(office.get(path), "event_form")
+    saved(office, path, **{"name": "Luna", "tiers-0-quantity": "70"})
+
+    errors = errors_of(office.post(path, {**old, "name": "Sol", "venue": "New", "tiers-0-quantity": "80"}))
+
+    said = "Somebody else has changed this meanwhile; it is now: {}. Open the page again."
+    assert errors == {"name": [said.format("Luna")], "quantity": [said.format("70")]}
+    event = Event.objects.get()
+    assert (event.name, event.venue, TicketTier.objects.get().quantity) == ("Luna", None, 70)
+
+
+def test_line_ends_of_a_browser_are_no_change(office):
+    event = make_event(description="One\nTwo", artists=["A", "B"])
+    path = page_of(event)
+    fields = {name: value.replace("\n", "\r\n") for name, value in fields_of(office.get(path), "event_form").items()}
+
+    assert office.post(path, {**fields, "description": "One\r\nThree"}).status_code == 302
+
+    assert [row.new_value for row in history()] == [{"description": "One\r\nThree"}]
+
+
+def test_tier_that_was_removed_meanwhile_is_named(office):
+    tier = make_tier(make_tier().event, name="Gone", sort_order=1)
+    path = page_of(tier.event)
+    old = fields_of(office.get(path), "event_form")
+    saved(office, path, **{"tiers-1-remove": "on"})
+
+    answer = office.post(path, {**old, "venue": "New"})
+
+    assert "One of these tickets was removed meanwhile. Open the page again." in answer.content.decode()
+    assert Event.objects.get().venue is None
 
 
 # --- The picture ------------------------------------------------------------------------------------------------

@@ -138,6 +138,12 @@ def test_nonsense_finds_nothing(client, office, query):
     assert shown(client, query) == set()
 
 
+def test_test_orders_are_left_out_or_alone(client, office):
+    real, test = make_order(), make_order(is_test=True)
+
+    assert [shown(client, f"?test={word}") for word in ("no", "yes")] == [{real}, {test}]
+
+
 @pytest.mark.parametrize("query", ["?from=2026-02-31", "?to=tomorrow", "?holds=x", "?mail=x", "?paid_by=x", "?q=%00x"])
 def test_nonsense_does_no_harm(client, office, query):
     make_order()

@@ -45,8 +45,8 @@
       });
       request.addEventListener("load", () => {
         let said = {};
-        try { said = JSON.parse(request.responseText); } catch { /* not from the host itself */ }
-        if (request.status === 200 && said.secure_url && said.public_id) resolve(said);
+        try { said = JSON.parse(request.responseText) || {}; } catch { /* not from the host itself */ }
+        if (request.status === 200 && /^https:\/\//.test(said.secure_url) && said.public_id) resolve(said);
         else reject(new Error(said.error && said.error.message ? said.error.message : "The image host did not take it."));
       });
       request.addEventListener("error", () => reject(new Error("The image host cannot be reached.")));
