@@ -40,6 +40,12 @@ def rate_limits(settings: Any, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_memory(settings: Any) -> None:
+    """What a test changes is seen at once."""
+    settings.MEMORY_SECONDS = 0
+
+
+@pytest.fixture(autouse=True)
 def fresh_settings() -> None:
     """A setting that one test changed is not remembered in the next."""
     caches["default"].clear()
