@@ -19,7 +19,7 @@ def insert_from(source: str, row: Model) -> Part:
     for field in row._meta.concrete_fields:
         value = field.pre_save(row, add=True)
         if not isinstance(value, DatabaseDefault):
-            columns.append(connection.ops.quote_name(field.column))
+            columns.append(connection.ops.quote_name(str(field.column)))
             values.append(field.get_db_prep_save(value, connection))
     table = connection.ops.quote_name(row._meta.db_table)
     marks = ", ".join(["%s"] * len(values))

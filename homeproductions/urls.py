@@ -11,7 +11,6 @@ from django.views.static import serve
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts import pages as account_pages
 from accounts.api import audit
@@ -35,6 +34,7 @@ from .dashboard import dashboard
 from .errors import NotFound
 from .health import Health
 from .throttles import limit_own_password, limit_sign_in
+from .views import ApiView
 
 
 def route(pattern: str, view: Any, name: str) -> URLPattern:
@@ -43,7 +43,7 @@ def route(pattern: str, view: Any, name: str) -> URLPattern:
     return re_path(rf"^{regex}/?$", view.as_view(), name=name)
 
 
-class NoSuchRoute(APIView):
+class NoSuchRoute(ApiView):
     """JSON for whatever does not exist below /api; below /api/admin only after the token was checked."""
 
     schema = None
@@ -55,7 +55,7 @@ class NoSuchRoute(APIView):
         raise NotFound
 
 
-class NoSuchAdminRoute(APIView):
+class NoSuchAdminRoute(ApiView):
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

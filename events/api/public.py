@@ -1,20 +1,20 @@
 """What is on: /api/events."""
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from events import queries
 from homeproductions import throttles
-from homeproductions.api import ok
+from homeproductions.api import ok, shown, shown_all
 from homeproductions.openapi import refusals
+from homeproductions.views import ApiView
 
 from .serializers import EventAnswer, EventListAnswer, EventSerializer
 
 
-class EventList(APIView):
+class EventList(ApiView):
     """Nights on sale with their tickets, next night first."""
 
     authentication_classes = ()
@@ -22,12 +22,12 @@ class EventList(APIView):
     throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: EventListAnswer}, auth=[], tags=["events"])
-    def get(self, request: Request) -> Response:
-        events = EventSerializer(queries.on_sale(), many=True).data
+    def get(self, request: Request) -> HttpResponse:
+        events = shown_all(EventSerializer, queries.on_sale())
         return ok(events=events, count=len(events))
 
 
-class EventDetail(APIView):
+class EventDetail(ApiView):
     """One night, by id or slug."""
 
     authentication_classes = ()
@@ -35,5 +35,5 @@ class EventDetail(APIView):
     throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: EventAnswer, **refusals(_404="EVENT_NOT_FOUND")}, auth=[], tags=["events"])
-    def get(self, request: Request, reference: str) -> Response:
-        return ok(event=EventSerializer(queries.visible_event(reference)).data)
+    def get(self, request: Request, reference: str) -> HttpResponse:
+        return ok(event=shown(EventSerializer, queries.visible_event(reference)))

@@ -1,20 +1,20 @@
 """Albums for guests: /api/gallery."""
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from gallery import queries
 from homeproductions import throttles
-from homeproductions.api import ok
+from homeproductions.api import ok, shown, shown_all
 from homeproductions.openapi import refusals
+from homeproductions.views import ApiView
 
 from .serializers import AlbumAnswer, AlbumDetailSerializer, AlbumInListSerializer, AlbumListAnswer
 
 
-class GalleryList(APIView):
+class GalleryList(ApiView):
     """Published albums, newest first."""
 
     authentication_classes = ()
@@ -22,12 +22,12 @@ class GalleryList(APIView):
     throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: AlbumListAnswer}, auth=[], tags=["gallery"])
-    def get(self, request: Request) -> Response:
-        albums = AlbumInListSerializer(queries.published(), many=True).data
+    def get(self, request: Request) -> HttpResponse:
+        albums = shown_all(AlbumInListSerializer, queries.published())
         return ok(galleries=albums, count=len(albums))
 
 
-class GalleryDetail(APIView):
+class GalleryDetail(ApiView):
     """One published album with its pictures in order."""
 
     authentication_classes = ()
@@ -35,5 +35,5 @@ class GalleryDetail(APIView):
     throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: AlbumAnswer, **refusals(_404="GALLERY_NOT_FOUND")}, auth=[], tags=["gallery"])
-    def get(self, request: Request, reference: str) -> Response:
-        return ok(gallery=AlbumDetailSerializer(queries.album(reference, only_published=True)).data)
+    def get(self, request: Request, reference: str) -> HttpResponse:
+        return ok(gallery=shown(AlbumDetailSerializer, queries.album(reference, only_published=True)))
