@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import caches
 from django.test import Client
 
+from homeproductions import memory
 from tests import image_host as image_host_stand_in
 
 
@@ -43,6 +44,7 @@ def rate_limits(settings: Any, request: pytest.FixtureRequest) -> None:
 def no_memory(settings: Any) -> None:
     """What a test changes is seen at once."""
     settings.MEMORY_SECONDS = 0
+    memory.forget_all()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 
@@ -19,11 +19,21 @@ class _Place(Generic[T]):
     good_until: float = 0
 
 
+_memories: list["Memory[Any]"] = []
+
+
+def forget_all() -> None:
+    """Everything that this process remembers."""
+    for memory in _memories:
+        memory._places.clear()
+
+
 class Memory(Generic[T]):
     """Values by key, all of one kind. They are shared by threads: nobody changes them."""
 
     def __init__(self) -> None:
         self._places: dict[Hashable, _Place[T]] = {}
+        _memories.append(self)
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value, made when there is none or it is too old. Others who want it meanwhile wait for that one.

@@ -1,5 +1,7 @@
 """What is on: /api/events."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
@@ -7,8 +9,9 @@ from rest_framework.request import Request
 
 from events import queries
 from homeproductions import throttles
-from homeproductions.api import ok, shown, shown_all
+from homeproductions.api import shown, shown_all
 from homeproductions.openapi import refusals
+from homeproductions.public_answers import remembered
 from homeproductions.views import ApiView
 
 from .serializers import EventAnswer, EventListAnswer, EventSerializer
@@ -23,8 +26,7 @@ class EventList(ApiView):
 
     @extend_schema(responses={200: EventListAnswer}, auth=[], tags=["events"])
     def get(self, request: Request) -> HttpResponse:
-        events = shown_all(EventSerializer, queries.on_sale())
-        return ok(events=events, count=len(events))
+        return remembered("events", request._request, _on_sale)
 
 
 class EventDetail(ApiView):
@@ -36,4 +38,13 @@ class EventDetail(ApiView):
 
     @extend_schema(responses={200: EventAnswer, **refusals(_404="EVENT_NOT_FOUND")}, auth=[], tags=["events"])
     def get(self, request: Request, reference: str) -> HttpResponse:
-        return ok(event=shown(EventSerializer, queries.visible_event(reference)))
+        return remembered(
+            ("event", reference),
+            request._request,
+            lambda: {"event": shown(EventSerializer, queries.visible_event(reference))},
+        )
+
+
+def _on_sale() -> dict[str, Any]:
+    events = shown_all(EventSerializer, queries.on_sale())
+    return {"events": events, "count": len(events)}

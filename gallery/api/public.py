@@ -1,5 +1,7 @@
 """Albums for guests: /api/gallery."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
@@ -7,8 +9,9 @@ from rest_framework.request import Request
 
 from gallery import queries
 from homeproductions import throttles
-from homeproductions.api import ok, shown, shown_all
+from homeproductions.api import shown, shown_all
 from homeproductions.openapi import refusals
+from homeproductions.public_answers import remembered
 from homeproductions.views import ApiView
 
 from .serializers import AlbumAnswer, AlbumDetailSerializer, AlbumInListSerializer, AlbumListAnswer
@@ -23,8 +26,7 @@ class GalleryList(ApiView):
 
     @extend_schema(responses={200: AlbumListAnswer}, auth=[], tags=["gallery"])
     def get(self, request: Request) -> HttpResponse:
-        albums = shown_all(AlbumInListSerializer, queries.published())
-        return ok(galleries=albums, count=len(albums))
+        return remembered("galleries", request._request, _published)
 
 
 class GalleryDetail(ApiView):
@@ -36,4 +38,13 @@ class GalleryDetail(ApiView):
 
     @extend_schema(responses={200: AlbumAnswer, **refusals(_404="GALLERY_NOT_FOUND")}, auth=[], tags=["gallery"])
     def get(self, request: Request, reference: str) -> HttpResponse:
-        return ok(gallery=shown(AlbumDetailSerializer, queries.album(reference, only_published=True)))
+        return remembered(
+            ("gallery", reference),
+            request._request,
+            lambda: {"gallery": shown(AlbumDetailSerializer, queries.album(reference, only_published=True))},
+        )
+
+
+def _published() -> dict[str, Any]:
+    albums = shown_all(AlbumInListSerializer, queries.published())
+    return {"galleries": albums, "count": len(albums)}

@@ -65,10 +65,10 @@ class AdminOrderList(ApiView):
         )
         total = orders.count()
         rows = orders[page.offset : page.offset + page.limit]
-        shown = [shown_to(require_user(request), order) for order in rows]
+        seen = [shown_to(require_user(request), order) for order in rows]
         return ok(
-            orders=shown,
-            count=len(shown),
+            orders=seen,
+            count=len(seen),
             total=total,
             totalPages=page.pages_of(total),
             page=page.number,
@@ -205,8 +205,8 @@ class RecentCheckIns(ApiView):
     def get(self, request: Request) -> HttpResponse:
         page = Page.of(request, default=10)
         checkins = queries.recent_checkins()[page.offset : page.offset + page.limit]
-        shown = shown_all(CheckInSerializer, checkins)
-        return ok(checkins=shown, count=len(shown))
+        seen = shown_all(CheckInSerializer, checkins)
+        return ok(checkins=seen, count=len(seen))
 
 
 def is_ticket_sent(order: Order) -> bool:

@@ -61,5 +61,5 @@ class Verify(ApiView):
     )
     def get(self, request: Request, number: str) -> HttpResponse:
         order = queries.find_presented(number)
-        shown: Any = at_the_door(order, next(iter(order.checkins.all()), None))
-        return ok(ticket=shown(VerifiedTicket, shown), order=shown(DoorOrder, shown))
+        ticket: Any = at_the_door(order, next(iter(order.checkins.all()), None))
+        return ok(ticket=shown(VerifiedTicket, ticket), order=shown(DoorOrder, ticket))
