@@ -10,7 +10,9 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import FilteredRelation, Prefetch, Q, QuerySet
 from django.utils import timezone
 
-from .errors import EventNotFound
+from homeproductions.memory import Memory
+
+from .errors import EventNotFound, TierNotFound
 from .models import LONGEST_NIGHT, Event, TicketTier
 
 # Guests may look at nights that are over or off, never at drafts.
@@ -37,6 +39,23 @@ def visible_event(reference: str) -> Event:
     if not found:
         raise EventNotFound
     return found[0]
+
+
+def find_tier(event_id: UUID, tier_id: UUID) -> TicketTier:
+    """The tier with its event, unlocked: good for a first look, not for selling. Raises TierNotFound."""
+    tier = TicketTier.objects.select_related("event").filter(pk=tier_id, event_id=event_id).first()
+    if tier is None:
+        raise TierNotFound
+    return tier
+
+
+def look(event_id: UUID, tier_id: UUID, *, anew: bool = False) -> TicketTier:
+    """`find_tier` as this process last saw it, at most a second ago; `anew`: now. Shared by all: never change it."""
+    recall = _looks.renew if anew else _looks.get
+    return recall((event_id, tier_id), lambda: find_tier(event_id, tier_id))
+
+
+_looks: Memory[TicketTier] = Memory()
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -14,7 +14,6 @@ from django.utils.text import slugify
 from accounts.models import User
 from audit.services import record
 from homeproductions.errors import Invalid
-from homeproductions.memory import Memory
 from homeproductions.statements import with_parts
 
 from . import images
@@ -33,14 +32,6 @@ from .models import Event, TicketTier
 DEFAULT_QUANTITY = 100
 
 Status = Event.Status
-
-
-def find_tier(event_id: UUID, tier_id: UUID) -> TicketTier:
-    """The tier with its event, unlocked: good for a first look, not for selling. Raises TierNotFound."""
-    tier = TicketTier.objects.select_related("event").filter(pk=tier_id, event_id=event_id).first()
-    if tier is None:
-        raise TierNotFound
-    return tier
 
 
 def check_on_sale(tier: TicketTier, quantity: int, *, now: datetime) -> None:
@@ -65,15 +56,6 @@ def check_is_offered(tier: TicketTier) -> None:
         raise EventNotActive
     if not tier.is_active:
         raise TierNotActive
-
-
-def look(event_id: UUID, tier_id: UUID, *, anew: bool = False) -> TicketTier:
-    """`find_tier` as this process last saw it, at most a second ago; `anew`: now. Shared by all: never change it."""
-    recall = _looks.renew if anew else _looks.get
-    return recall((event_id, tier_id), lambda: find_tier(event_id, tier_id))
-
-
-_looks: Memory[TicketTier] = Memory()
 
 
 def take(seen: TicketTier, quantity: int, *rows: Model) -> datetime | None:

@@ -1,9 +1,10 @@
 """Rows that are inserted within another statement: together or not at all, in one round trip, and under its locks for
 no longer than they are needed."""
 
+from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 from django.db.models.expressions import DatabaseDefault
 
@@ -15,15 +16,21 @@ def insert_from(source: str, row: Model) -> Part:
 
     Columns whose value only the database knows are left to it. `source` is a name from our own code, not a value.
     """
+    connection = connections[DEFAULT_DB_ALIAS]
     columns, values = [], []
     for field in row._meta.concrete_fields:
         value = field.pre_save(row, add=True)
         if not isinstance(value, DatabaseDefault):
-            columns.append(connection.ops.quote_name(str(field.column)))
+            columns.append(str(field.column))
             values.append(field.get_db_prep_save(value, connection))
-    table = connection.ops.quote_name(row._meta.db_table)
-    marks = ", ".join(["%s"] * len(values))
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {marks} FROM {source}", values  # noqa: S608
+    return _insert(source, row._meta.db_table, tuple(columns)), values
+
+
+@cache
+def _insert(source: str, table: str, columns: tuple[str, ...]) -> str:
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
+    names, marks = ", ".join(map(quote, columns)), ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {quote(table)} ({names}) SELECT {marks} FROM {source}"  # noqa: S608 (names from our models)
 
 
 def with_parts(first: Part, name: str, rows: list[Model], result: str) -> Part:
@@ -35,4 +42,4 @@ def with_parts(first: Part, name: str, rows: list[Model], result: str) -> Part:
 
 def saved(row: Model) -> None:
     """Tell the row that it is in the database now."""
-    row._state.adding, row._state.db = False, connection.alias
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS

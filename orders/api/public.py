@@ -96,7 +96,7 @@ class OrderDetail(ApiView):
         tags=["orders"],
     )
     def get(self, request: Request, number: str) -> HttpResponse:
-        order = queries.find_by_number(number)
+        order = queries.find_for_guest(number)
         return ok(order=shown_to(request, order))
 
 

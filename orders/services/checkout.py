@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.models import User
 from events.errors import SoldOut
 from events.models import TicketTier
-from events.services import check_is_offered, check_on_sale, find_tier, look, take
+from events.queries import find_tier, look
+from events.services import check_is_offered, check_on_sale, take
 from homeproductions import origin
 from homeproductions.errors import Refused
 from homeproductions.mail.models import OutboxEmail
