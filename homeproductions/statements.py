@@ -14,13 +14,13 @@ Part = tuple[str, list[Any]]
 def insert_from(source: str, row: Model) -> Part:
     """`INSERT ... SELECT ... FROM source`: the unsaved row for each row of `source`, so none where that has none.
 
-    Columns whose value only the database knows are left to it. `source` is a name from our own code, not a value.
+    Columns that hold nothing, or what only the database knows, are left to it. `source` is a name from our own code, not a value.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     columns, values = [], []
     for field in row._meta.concrete_fields:
         value = field.pre_save(row, add=True)
-        if not isinstance(value, DatabaseDefault):
+        if value is not None and not isinstance(value, DatabaseDefault):
             columns.append(str(field.column))
             values.append(field.get_db_prep_save(value, connection))
     return _insert(source, row._meta.db_table, tuple(columns)), values
