@@ -1,4 +1,5 @@
-"""What many ask for in the same second is made once: kept by this process for at most `MEMORY_SECONDS`."""
+"""What many ask for in the same second is made once: kept by this process for at most `MEMORY_SECONDS` (or a few times
+that, where it says so)."""
 
 import threading
 import time
@@ -29,9 +30,13 @@ def forget_all() -> None:
 
 
 class Memory(Generic[T]):
-    """Values by key, all of one kind. They are shared by threads: nobody changes them."""
+    """Values by key, all of one kind. They are shared by threads: nobody changes them.
 
-    def __init__(self) -> None:
+    `times`: kept for so many times `MEMORY_SECONDS`.
+    """
+
+    def __init__(self, *, times: int = 1) -> None:
+        self._times = times
         self._places: dict[Hashable, _Place[T]] = {}
         _memories.append(self)
 
@@ -62,7 +67,7 @@ class Memory(Generic[T]):
 
     def _remember(self, place: _Place[T], make: Callable[[], T]) -> T:
         # From before it is made: what is read in the meantime may have changed already.
-        good_until = time.monotonic() + settings.MEMORY_SECONDS
+        good_until = time.monotonic() + self._times * settings.MEMORY_SECONDS
         place.value, place.good_until = make(), good_until
         assert place.value is not None
         return place.value

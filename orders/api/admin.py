@@ -13,6 +13,7 @@ from accounts.roles import is_office
 from homeproductions.api import Page, ok, query_id, shown, shown_all
 from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
+from homeproductions.memory import Memory
 from homeproductions.openapi import SIGNED_IN, refusals
 from homeproductions.views import ApiView
 from orders import queries
@@ -36,6 +37,9 @@ from .serializers import (
 )
 
 TAGS = ["admin: orders"]
+# Counting reads every row; whoever pages through them need not wait for that each time.
+_totals: Memory[int] = Memory(times=5)
+
 QUEUED = "The ticket is on its way by e-mail."
 
 
@@ -58,12 +62,13 @@ class AdminOrderList(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         query, page = request.query_params, Page.of(request, default=100)
-        orders = queries.listed(
-            event_id=query_id(request, "eventId", "event_id"),
-            status=query.get("status", ""),
-            search=query.get("search", "").strip(),
-        )
-        total = orders.count()
+        chosen = {
+            "event_id": query_id(request, "eventId", "event_id"),
+            "status": query.get("status", ""),
+            "search": query.get("search", "").strip(),
+        }
+        orders = queries.listed(**chosen)
+        total = _totals.get(tuple(chosen.values()), orders.count)
         rows = orders[page.offset : page.offset + page.limit]
         seen = [shown_to(require_user(request), order) for order in rows]
         return ok(
