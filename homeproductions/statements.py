@@ -14,7 +14,8 @@ Part = tuple[str, list[Any]]
 def insert_from(source: str, row: Model) -> Part:
     """`INSERT ... SELECT ... FROM source`: the unsaved row for each row of `source`, so none where that has none.
 
-    Columns that hold nothing, or what only the database knows, are left to it. `source` is a name from our own code, not a value.
+    Columns that hold nothing, or what only the database knows, are left to it. `source` is a name from our own code,
+    not a value.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     columns, values = [], []

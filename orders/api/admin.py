@@ -62,7 +62,7 @@ class AdminOrderList(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         query, page = request.query_params, Page.of(request, default=100)
-        chosen = {
+        chosen: dict[str, Any] = {
             "event_id": query_id(request, "eventId", "event_id"),
             "status": query.get("status", ""),
             "search": query.get("search", "").strip(),
