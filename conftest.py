@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import caches
 from django.test import Client
 
+from homeproductions import memory
 from tests import image_host as image_host_stand_in
 
 
@@ -37,6 +38,13 @@ def rate_limits(settings: Any, request: pytest.FixtureRequest) -> None:
     """All tests come from one address and would use up its limits for each other; those about limits start afresh."""
     settings.RATE_LIMIT_ENABLED = "rate_limits" in request.keywords
     caches["throttles"].clear()
+
+
+@pytest.fixture(autouse=True)
+def no_memory(settings: Any) -> None:
+    """What a test changes is seen at once."""
+    settings.MEMORY_SECONDS = 0
+    memory.forget_all()
 
 
 @pytest.fixture(autouse=True)

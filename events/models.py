@@ -102,7 +102,7 @@ class Event(UUIDModel):
 
 
 class TicketTier(UUIDModel):
-    """A kind of ticket of one night. Only `events.services.reserve` and `release` write `sold`."""
+    """A kind of ticket of one night. Only `events.services` writes `sold`."""
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="tiers")
     name = models.CharField(max_length=255)

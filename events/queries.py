@@ -1,21 +1,27 @@
 """What can be asked about nights."""
 
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import FilteredRelation, Prefetch, Q, QuerySet
 from django.utils import timezone
 
-from .errors import EventNotFound
+from homeproductions.memory import Memory
+
+from .errors import EventNotFound, TierNotFound
 from .models import LONGEST_NIGHT, Event, TicketTier
 
 # Guests may look at nights that are over or off, never at drafts.
 VISIBLE = (Event.Status.ACTIVE, Event.Status.COMPLETED, Event.Status.CANCELLED)
 
 
-def on_sale() -> QuerySet[Event]:
+def on_sale() -> list[Event]:
     """Active nights with their active tiers, next night first."""
-    return _with_active_tiers(Event.objects.filter(status=Event.Status.ACTIVE)).order_by("event_date", "-created_at")
+    return _with_active_tiers(Event.objects.filter(status=Event.Status.ACTIVE), "event_date", "-created_at")
 
 
 def coming(now: datetime) -> list[Event]:
@@ -29,10 +35,27 @@ def coming(now: datetime) -> list[Event]:
 def visible_event(reference: str) -> Event:
     """One night by id or slug. Raises EventNotFound, also for drafts and deleted ones."""
     lookup = {"pk": as_uuid(reference)} if as_uuid(reference) else {"slug": reference.lower()}
-    event = _with_active_tiers(Event.objects.filter(status__in=VISIBLE, **lookup)).first()
-    if event is None:
+    found = _with_active_tiers(Event.objects.filter(status__in=VISIBLE, **lookup))
+    if not found:
         raise EventNotFound
-    return event
+    return found[0]
+
+
+def find_tier(event_id: UUID, tier_id: UUID) -> TicketTier:
+    """The tier with its event, unlocked: good for a first look, not for selling. Raises TierNotFound."""
+    tier = TicketTier.objects.select_related("event").filter(pk=tier_id, event_id=event_id).first()
+    if tier is None:
+        raise TierNotFound
+    return tier
+
+
+def look(event_id: UUID, tier_id: UUID, *, anew: bool = False) -> TicketTier:
+    """`find_tier` as this process last saw it, at most a second ago; `anew`: now. Shared by all: never change it."""
+    recall = _looks.renew if anew else _looks.get
+    return recall((event_id, tier_id), lambda: find_tier(event_id, tier_id))
+
+
+_looks: Memory[TicketTier] = Memory()
 
 
 def as_uuid(text: str) -> UUID | None:
@@ -43,9 +66,29 @@ def as_uuid(text: str) -> UUID | None:
         return None
 
 
-def _with_active_tiers(events: QuerySet[Event]) -> QuerySet[Event]:
-    tiers = TicketTier.objects.filter(is_active=True).order_by("sort_order", "created_at", "id")
-    return events.prefetch_related(Prefetch("tiers", tiers))
+def _with_active_tiers(events: QuerySet[Event], *order: str) -> list[Event]:
+    """The nights in this order, `tiers` of each holding the active ones in theirs; all in one query."""
+    joined = events.annotate(tier=FilteredRelation("tiers", condition=Q(tiers__is_active=True)))
+    names = (*EVENT_FIELDS, *(f"tier__{name}" for name in TIER_FIELDS))
+    rows = joined.order_by(*order, "id", "tier__sort_order", "tier__created_at", "tier__id").values_list(*names)
+    return [_night(list(group)) for _, group in groupby(rows, itemgetter(0))]
+
+
+EVENT_FIELDS = tuple(field.attname for field in Event._meta.concrete_fields)
+TIER_FIELDS = tuple(field.attname for field in TicketTier._meta.concrete_fields)
+
+
+def _night(rows: list[tuple[Any, ...]]) -> Event:
+    """One night from its rows: each has the night, then a tier (or nothing)."""
+    split = len(EVENT_FIELDS)
+    event = Event.from_db(DEFAULT_DB_ALIAS, EVENT_FIELDS, rows[0][:split])
+    tiers = TicketTier.objects.all()
+    # As a prefetch leaves them.
+    tiers._result_cache = [
+        TicketTier.from_db(DEFAULT_DB_ALIAS, TIER_FIELDS, row[split:]) for row in rows if row[split] is not None
+    ]
+    vars(event)["_prefetched_objects_cache"] = {"tiers": tiers}
+    return event
 
 
 def planned(*, status: str = "", search: str = "", include_deleted: bool = False) -> QuerySet[Event]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -21,9 +22,8 @@ from drf_spectacular.utils import extend_schema_field
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from .addresses import is_web_address
 from .days import is_in_our_days, is_ours
@@ -47,14 +47,19 @@ OFFICE = "/admin/"
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 PAGES = (OFFICE, "/orders/", "/newsletter/")
 INTEGER_MAX = 2**31 - 1  # of a PostgreSQL integer column
+RENDERER = JSONRenderer()
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
 # --- Answers ------------------------------------------------------------------------------------------------
 
 
-def ok(status: int = 200, **payload: Any) -> Response:
-    return Response({"success": True, **payload}, status=status)
+def ok(status: int = 200, **payload: Any) -> HttpResponse:
+    return json_answer({"success": True, **payload}, status=status)
+
+
+def json_answer(payload: Any, status: int = 200) -> HttpResponse:
+    return HttpResponse(RENDERER.render(payload), status=status, content_type="application/json")
 
 
 def envelope(error: Refused) -> dict[str, Any]:
@@ -468,24 +473,22 @@ class RequestBody(serializers.Serializer[Any]):
 
     aliases: ClassVar[Mapping[str, list[str]]] = {}
     missing: ClassVar[type[Refused]] = MissingFields
+    is_form = False
 
     @classmethod
-    def parse(cls, request: Request, **kwargs: Any) -> dict[str, Any]:
+    def parse(cls, request: Request) -> dict[str, Any]:
         """The valid data by the names of the house. Raises MissingFields or Invalid, naming each field."""
         if request.META.get("HTTP_TRANSFER_ENCODING"):
             raise LengthRequired  # a chunked body arrives empty and would look like one with everything missing
-        return cls.parse_data(request.data, **kwargs)
+        return cls.parse_data(request.data)
 
     @classmethod
-    def parse_data(cls, data: Any, **kwargs: Any) -> dict[str, Any]:
-        form = cls(data=data, **kwargs)
-        if not form.is_valid():
-            raise form.refusal()
-        return dict(form.validated_data)
-
-    def __init__(self, instance: Any = None, data: Any = serializers.empty, **kwargs: Any) -> None:
-        self.is_form = isinstance(data, QueryDict)
-        super().__init__(instance, data.dict() if isinstance(data, QueryDict) else data, **kwargs)
+    def parse_data(cls, data: Any) -> dict[str, Any]:
+        is_form = isinstance(data, QueryDict)
+        try:
+            return dict(_shared_body(cls, is_form).run_validation(data.dict() if is_form else data))
+        except serializers.ValidationError as error:
+            raise cls.refusal(error.detail) from error
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -501,12 +504,39 @@ class RequestBody(serializers.Serializer[Any]):
                     break
         return known
 
-    def refusal(self) -> Refused:
-        problems = dict(flatten(self.errors))
+    @classmethod
+    def refusal(cls, errors: Any) -> Refused:
+        problems = dict(flatten(errors))
         text = "; ".join(f"{field}: {detail}" if field else str(detail) for field, detail in problems.items())
         if any(detail.code in ("required", "blank", "null") for detail in problems.values()):
-            return self.missing(f"Required fields are missing or not valid. {text}")
+            return cls.missing(f"Required fields are missing or not valid. {text}")
         return Invalid(text)
+
+
+# Making a serializer copies each of its fields, which costs more than using it; and it keeps nothing of what passes.
+
+
+@cache
+def _shared_body(body: type[RequestBody], is_form: bool) -> RequestBody:
+    """For all threads. `is_form`: values are text, as in a form."""
+    shared = body()
+    shared.is_form = is_form
+    return shared
+
+
+def shown(serializer: type[serializers.Serializer[Any]], row: Any) -> dict[str, Any]:
+    """The row as this serializer shows it."""
+    return _shared_serializer(serializer).to_representation(row)
+
+
+def shown_all(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any]) -> list[dict[str, Any]]:
+    show = _shared_serializer(serializer).to_representation
+    return [show(row) for row in rows]
+
+
+@cache
+def _shared_serializer(serializer: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    return serializer()
 
 
 def snake_case(name: str) -> str:

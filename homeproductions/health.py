@@ -4,16 +4,16 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from psycopg_pool import PoolTimeout
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from .api import timestamp
+from .api import json_answer, timestamp
+from .views import ApiView
 
 HEALTH_WORDS = ("healthy", "unhealthy")
 CONFIGURED_WORDS = ("configured", "not_configured")
@@ -33,7 +33,7 @@ class HealthAnswer(serializers.Serializer[Any]):
     cloudinary = serializers.ChoiceField(CONFIGURED_WORDS)
 
 
-class Health(APIView):
+class Health(ApiView):
     """200 when the database answers, 503 when it does not. No envelope."""
 
     authentication_classes = ()
@@ -41,10 +41,10 @@ class Health(APIView):
     throttle_classes = ()
 
     @extend_schema(responses={200: HealthAnswer, 503: HealthAnswer}, auth=[], tags=["health"])
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         connected = database_answers()
         word = "healthy" if connected else "unhealthy"
-        return Response(
+        return json_answer(
             {
                 "status": word,
                 "version": settings.VERSION,

@@ -24,7 +24,6 @@ FIXED_HEADERS = {
     "X-XSS-Protection": "0",
 }
 API_HEADERS = {
-    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     # Not on the admin: a browser that sends no referrer posts its login form with `Origin: null`, which CSRF refuses.
     "Referrer-Policy": "no-referrer",
@@ -50,6 +49,7 @@ class SecurityHeaders:
         if is_api(request.path) and not response.headers.get("Content-Type", "").startswith("text/html"):
             for name, value in API_HEADERS.items():
                 response.headers[name] = value
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 

@@ -4,6 +4,7 @@ Money is Decimal in the currency of the entry; seats and money are signed. Test 
 """
 
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Sum
 
@@ -18,6 +19,11 @@ MINOR_UNITS = 100  # USD and GTQ both count hundredths
 
 def reserved(order: Order) -> None:
     _write(Kind.RESERVED, order, seats=order.quantity)
+
+
+def reservation(order: Order) -> JournalEntry:
+    """The unsaved entry of a new order's seats, to be inserted together with the order."""
+    return _entry(Kind.RESERVED, order, seats=order.quantity)
 
 
 def released(order: Order) -> None:
@@ -83,7 +89,12 @@ def _adjust(order: Order, difference: Decimal, currency: str, charge: Payment) -
         _write(Kind.ADJUSTMENT, order, amount=difference, currency=currency, payment=charge)
 
 
-def _write(
+def _write(kind: str, order: Order, **values: Any) -> None:
+    if not order.is_test:
+        _entry(kind, order, **values).save(force_insert=True)
+
+
+def _entry(
     kind: str,
     order: Order,
     *,
@@ -91,10 +102,8 @@ def _write(
     amount: Decimal = Decimal(0),
     currency: str = "",
     payment: Payment | None = None,
-) -> None:
-    if order.is_test:
-        return
-    JournalEntry.objects.create(
+) -> JournalEntry:
+    return JournalEntry(
         kind=kind,
         order=order,
         event_id=order.event_id,

@@ -40,10 +40,9 @@ TO_THE_GUEST = (
 # --- Promise -----------------------------------------------------------------------------------------------
 
 
-def queue_received(order: Order) -> OutboxEmail:
-    """Promise a new pending order how and until when to pay, in the transaction that inserts it."""
-    # In one statement: the caller holds the lock of the tier that everybody wants.
-    return outbox.queue_first(
+def received(order: Order) -> OutboxEmail:
+    """The mail that tells a new pending order how and until when to pay, to be inserted together with it."""
+    return outbox.first(
         EmailKind.CONFIRMATION,
         order=order,
         recipient=order.buyer_email,

@@ -2,16 +2,16 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.permissions import IsOffice
 from audit.models import AuditLog
-from homeproductions.api import Page, Timestamp, ok
+from homeproductions.api import Page, Timestamp, ok, shown_all
 from homeproductions.openapi import refusals
+from homeproductions.views import ApiView
 
 
 class AuditSerializer(serializers.Serializer[Any]):
@@ -34,7 +34,7 @@ class AuditAnswer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
 
 
-class AuditList(APIView):
+class AuditList(ApiView):
     """The audit, newest first."""
 
     permission_classes = (IsOffice,)
@@ -53,7 +53,7 @@ class AuditList(APIView):
         },
         tags=["admin: statistics"],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         query, page = request.query_params, Page.of(request, default=50)
         logs = AuditLog.objects.select_related("user").order_by("-created_at", "-id")
         wanted = {
@@ -61,5 +61,5 @@ class AuditList(APIView):
             "action": query.get("action"),
         }
         logs = logs.filter(**{name: value for name, value in wanted.items() if value})
-        shown = AuditSerializer(logs[page.offset : page.offset + page.limit], many=True).data
+        shown = shown_all(AuditSerializer, logs[page.offset : page.offset + page.limit])
         return ok(logs=shown, count=len(shown))

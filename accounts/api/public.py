@@ -2,24 +2,24 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import require_user
 from accounts.services import passwords, sessions
 from homeproductions import throttles
-from homeproductions.api import ok
+from homeproductions.api import ok, shown
 from homeproductions.openapi import Message, refusals
+from homeproductions.views import ApiView
 
 from .serializers import LoginBody, MeAnswer, MeSerializer, PasswordBody, RefreshBody, SessionAnswer, UserSerializer
 
 SIGNED_OUT = "You are signed out everywhere."
 
 
-class Login(APIView):
+class Login(ApiView):
     """Sign in with e-mail and password."""
 
     authentication_classes = ()
@@ -35,11 +35,11 @@ class Login(APIView):
         auth=[],
         tags=["auth"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         return ok(**session_payload(sessions.log_in(**LoginBody.parse(request))))
 
 
-class Refresh(APIView):
+class Refresh(ApiView):
     """Trade a refresh token for a new pair. Each token is good once."""
 
     authentication_classes = ()
@@ -55,22 +55,22 @@ class Refresh(APIView):
         auth=[],
         tags=["auth"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         return ok(**session_payload(sessions.refresh(**RefreshBody.parse(request))))
 
 
-class Logout(APIView):
+class Logout(ApiView):
     """End every session of the caller, on all devices."""
 
     throttle_classes = (throttles.SessionCalls,)
 
     @extend_schema(request=None, responses={200: Message, **refusals(_401="NO_TOKEN, INVALID_TOKEN")}, tags=["auth"])
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         sessions.log_out(require_user(request))
         return ok(message=SIGNED_OUT)
 
 
-class ChangePassword(APIView):
+class ChangePassword(ApiView):
     """Set a new password. Every session ends; sign in again with the new one."""
 
     throttle_classes = (throttles.PasswordChange,)
@@ -86,24 +86,24 @@ class ChangePassword(APIView):
         },
         tags=["auth"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         passwords.change_password(require_user(request), **PasswordBody.parse(request))
         return ok(message="Your password is changed. Please sign in again.")
 
 
-class Me(APIView):
+class Me(ApiView):
     """Who the token belongs to."""
 
     throttle_classes = (throttles.SessionCalls,)
 
     @extend_schema(responses={200: MeAnswer, **refusals(_401="NO_TOKEN, INVALID_TOKEN")}, tags=["auth"])
-    def get(self, request: Request) -> Response:
-        return ok(user=MeSerializer(require_user(request)).data)
+    def get(self, request: Request) -> HttpResponse:
+        return ok(user=shown(MeSerializer, require_user(request)))
 
 
 def session_payload(session: sessions.Session) -> dict[str, Any]:
     return {
         "accessToken": session.access_token,
         "refreshToken": session.refresh_token,
-        "user": UserSerializer(session.user).data,
+        "user": shown(UserSerializer, session.user),
     }

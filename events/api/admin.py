@@ -1,15 +1,15 @@
 """Planning nights: /api/admin/events."""
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import require_user
 from accounts.permissions import StaffReadsOfficeWrites
 from events import queries, services
-from homeproductions.api import flag, ok
+from homeproductions.api import flag, ok, shown, shown_all
 from homeproductions.openapi import SIGNED_IN, Message, refusals
+from homeproductions.views import ApiView
 
 from .serializers import (
     AdminEventAnswer,
@@ -21,7 +21,7 @@ from .serializers import (
 )
 
 
-class AdminEventList(APIView):
+class AdminEventList(ApiView):
     """All nights with all their tiers, latest first."""
 
     permission_classes = (StaffReadsOfficeWrites,)
@@ -35,14 +35,14 @@ class AdminEventList(APIView):
         responses={200: AdminEventListAnswer, **refusals(**SIGNED_IN)},
         tags=["admin: events"],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         query = request.query_params
         events = queries.planned(
             status=query.get("status", ""),
             search=query.get("search", "").strip(),
             include_deleted=flag(query.get("includeDeleted", query.get("include_deleted", ""))),
         )
-        shown = AdminEventSerializer(events, many=True).data
+        shown = shown_all(AdminEventSerializer, events)
         return ok(events=shown, count=len(shown))
 
     @extend_schema(
@@ -50,13 +50,13 @@ class AdminEventList(APIView):
         responses={201: EventCreatedAnswer, **refusals(_400="VALIDATION_ERROR, CONSTRAINT_ERROR", **SIGNED_IN)},
         tags=["admin: events"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         data = EventBody.parse(request)
         event = services.create_event(data, data.pop("tiers", []), actor=require_user(request))
         return ok(status=201, event={"id": str(event.pk), "name": event.name}, message="The event was created.")
 
 
-class AdminEventDetail(APIView):
+class AdminEventDetail(ApiView):
     """One night, of any status."""
 
     permission_classes = (StaffReadsOfficeWrites,)
@@ -64,8 +64,8 @@ class AdminEventDetail(APIView):
     @extend_schema(
         responses={200: AdminEventAnswer, **refusals(_404="EVENT_NOT_FOUND", **SIGNED_IN)}, tags=["admin: events"]
     )
-    def get(self, request: Request, reference: str) -> Response:
-        return ok(event=AdminEventSerializer(queries.planned_event(reference)).data)
+    def get(self, request: Request, reference: str) -> HttpResponse:
+        return ok(event=shown(AdminEventSerializer, queries.planned_event(reference)))
 
     @extend_schema(
         request=EventChangeBody,
@@ -75,14 +75,14 @@ class AdminEventDetail(APIView):
         },
         tags=["admin: events"],
     )
-    def put(self, request: Request, reference: str) -> Response:
+    def put(self, request: Request, reference: str) -> HttpResponse:
         event = queries.planned_event(reference)
         data = EventChangeBody.parse(request)
         services.update_event(event.pk, data, data.pop("tiers", None), actor=require_user(request))
         return ok(message="The event was saved.")
 
     @extend_schema(responses={200: Message, **refusals(_404="EVENT_NOT_FOUND", **SIGNED_IN)}, tags=["admin: events"])
-    def delete(self, request: Request, reference: str) -> Response:
+    def delete(self, request: Request, reference: str) -> HttpResponse:
         """Hide the night; saving it with another status brings it back."""
         services.delete_event(queries.planned_event(reference).pk, actor=require_user(request))
         return ok(message="The event was deleted.")

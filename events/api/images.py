@@ -3,12 +3,11 @@
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import require_user
 from accounts.permissions import IsOffice
@@ -18,6 +17,7 @@ from events.queries import as_uuid
 from homeproductions import pictures
 from homeproductions.api import OptionalText, OptionalUUID, RequestBody, ok
 from homeproductions.openapi import SIGNED_IN, Message, refusals
+from homeproductions.views import ApiView
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -53,7 +53,7 @@ class EventImageAnswer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class SignUpload(APIView):
+class SignUpload(ApiView):
     """A permit to upload one picture straight to the image host, for a night or into a shared folder."""
 
     permission_classes = (IsOffice,)
@@ -66,7 +66,7 @@ class SignUpload(APIView):
         },
         tags=["admin: uploads"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         body = EventPermitBody.parse(request)
         permit = images.sign_upload(
             event_id=body.get("event_id"), folder=body.get("folder"), actor=require_user(request)
@@ -74,7 +74,7 @@ class SignUpload(APIView):
         return ok(**permit)
 
 
-class EventImage(APIView):
+class EventImage(ApiView):
     """The picture of a night. A new one is uploaded before the old one goes."""
 
     permission_classes = (IsOffice,)
@@ -93,7 +93,7 @@ class EventImage(APIView):
         },
         tags=["admin: uploads"],
     )
-    def post(self, request: Request, event_id: str) -> Response:
+    def post(self, request: Request, event_id: str) -> HttpResponse:
         pictures.check_configured()
         image = EventImageBody.parse(request)["image"]
         picture = images.set_image(known_uuid(event_id), image, actor=require_user(request))
@@ -106,7 +106,7 @@ class EventImage(APIView):
         },
         tags=["admin: uploads"],
     )
-    def delete(self, request: Request, event_id: str) -> Response:
+    def delete(self, request: Request, event_id: str) -> HttpResponse:
         removed = images.remove_image(known_uuid(event_id), actor=require_user(request))
         return ok(message="The picture was removed." if removed else "There was no picture.")
 

@@ -1,20 +1,23 @@
 """What is on: /api/events."""
 
+from typing import Any
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from events import queries
 from homeproductions import throttles
-from homeproductions.api import ok
+from homeproductions.api import shown, shown_all
 from homeproductions.openapi import refusals
+from homeproductions.public_answers import remembered
+from homeproductions.views import ApiView
 
 from .serializers import EventAnswer, EventListAnswer, EventSerializer
 
 
-class EventList(APIView):
+class EventList(ApiView):
     """Nights on sale with their tickets, next night first."""
 
     authentication_classes = ()
@@ -22,12 +25,11 @@ class EventList(APIView):
     throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: EventListAnswer}, auth=[], tags=["events"])
-    def get(self, request: Request) -> Response:
-        events = EventSerializer(queries.on_sale(), many=True).data
-        return ok(events=events, count=len(events))
+    def get(self, request: Request) -> HttpResponse:
+        return remembered("events", request._request, _on_sale)
 
 
-class EventDetail(APIView):
+class EventDetail(ApiView):
     """One night, by id or slug."""
 
     authentication_classes = ()
@@ -35,5 +37,14 @@ class EventDetail(APIView):
     throttle_classes = (throttles.PublicReads,)
 
     @extend_schema(responses={200: EventAnswer, **refusals(_404="EVENT_NOT_FOUND")}, auth=[], tags=["events"])
-    def get(self, request: Request, reference: str) -> Response:
-        return ok(event=EventSerializer(queries.visible_event(reference)).data)
+    def get(self, request: Request, reference: str) -> HttpResponse:
+        return remembered(
+            ("event", reference),
+            request._request,
+            lambda: {"event": shown(EventSerializer, queries.visible_event(reference))},
+        )
+
+
+def _on_sale() -> dict[str, Any]:
+    events = shown_all(EventSerializer, queries.on_sale())
+    return {"events": events, "count": len(events)}

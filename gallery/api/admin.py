@@ -7,18 +7,18 @@ only (contract 4.6). A title or an album's id means the first, `image_url` or a 
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import require_user
 from accounts.permissions import IsOffice
 from gallery import queries, services
 from gallery.models import Gallery
 from homeproductions import pictures
-from homeproductions.api import ok
+from homeproductions.api import ok, shown, shown_all
 from homeproductions.openapi import SIGNED_IN, Message, refusals
+from homeproductions.views import ApiView
 
 from .serializers import (
     AdminAlbumAnswer,
@@ -38,7 +38,7 @@ from .serializers import (
 )
 
 
-class AdminGalleryList(APIView):
+class AdminGalleryList(ApiView):
     """All albums, newest first, and all their pictures in one list."""
 
     permission_classes = (IsOffice,)
@@ -51,10 +51,10 @@ class AdminGalleryList(APIView):
         responses={200: AdminAlbumListAnswer, **refusals(_400="VALIDATION_ERROR", **SIGNED_IN)},
         tags=["admin: gallery"],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         items = queries.images(**ItemsQuery.parse_data(request.query_params))
-        albums = AdminAlbumInListSerializer(queries.albums(), many=True).data
-        return ok(galleries=albums, count=len(albums), items=ItemSerializer(items, many=True).data)
+        albums = shown_all(AdminAlbumInListSerializer, queries.albums())
+        return ok(galleries=albums, count=len(albums), items=shown_all(ItemSerializer, items))
 
     @extend_schema(
         request=AlbumOrImageBody,
@@ -64,16 +64,16 @@ class AdminGalleryList(APIView):
         },
         tags=["admin: gallery"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         actor = require_user(request)
         if is_image(request.data):
             image = services.add_image(actor=actor, **ImageBody.parse(request))
-            return ok(status=201, item=ItemSerializer(image).data, message="The picture was added.")
+            return ok(status=201, item=shown(ItemSerializer, image), message="The picture was added.")
         album = services.create_album(actor=actor, **AlbumBody.parse(request))
         return ok(status=201, gallery={"id": str(album.pk), "title": album.title}, message="The gallery was created.")
 
 
-class AdminGalleryDetail(APIView):
+class AdminGalleryDetail(ApiView):
     """One album; to change or delete, also one picture by its own id."""
 
     permission_classes = (IsOffice,)
@@ -81,8 +81,8 @@ class AdminGalleryDetail(APIView):
     @extend_schema(
         responses={200: AdminAlbumAnswer, **refusals(_404="GALLERY_NOT_FOUND", **SIGNED_IN)}, tags=["admin: gallery"]
     )
-    def get(self, request: Request, reference: str) -> Response:
-        return ok(gallery=AdminAlbumDetailSerializer(queries.album(reference)).data)
+    def get(self, request: Request, reference: str) -> HttpResponse:
+        return ok(gallery=shown(AdminAlbumDetailSerializer, queries.album(reference)))
 
     @extend_schema(
         request=AlbumOrImageChangeBody,
@@ -92,7 +92,7 @@ class AdminGalleryDetail(APIView):
         },
         tags=["admin: gallery"],
     )
-    def put(self, request: Request, reference: str) -> Response:
+    def put(self, request: Request, reference: str) -> HttpResponse:
         actor = require_user(request)
         found = queries.album_or_image(reference)
         if isinstance(found, Gallery):
@@ -102,7 +102,7 @@ class AdminGalleryDetail(APIView):
         return ok(message="The picture was saved.")
 
     @extend_schema(responses={200: Message, **refusals(_404="GALLERY_NOT_FOUND", **SIGNED_IN)}, tags=["admin: gallery"])
-    def delete(self, request: Request, reference: str) -> Response:
+    def delete(self, request: Request, reference: str) -> HttpResponse:
         """An album goes with all its pictures."""
         actor = require_user(request)
         found = queries.album_or_image(reference)
@@ -113,7 +113,7 @@ class AdminGalleryDetail(APIView):
         return ok(message="The picture was deleted.")
 
 
-class SignGalleryUpload(APIView):
+class SignGalleryUpload(ApiView):
     """A permit to upload one picture straight to the image host, for an album or before there is one."""
 
     permission_classes = (IsOffice,)
@@ -126,7 +126,7 @@ class SignGalleryUpload(APIView):
         },
         tags=["admin: uploads"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         actor = require_user(request)
         return ok(**services.sign_upload(gallery_id=AlbumPermitBody.parse(request).get("gallery_id"), actor=actor))
 

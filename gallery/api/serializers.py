@@ -173,7 +173,7 @@ class AlbumBody(RequestBody):
     photographer = OptionalText(max_length=255)
     isPublished = StrictBoolean(source="is_published", required=False, allow_null=True)
     coverUrl = WebAddress(source="cover_image_url")
-    images = AlbumImageBody(many=True, required=False, max_length=2000)
+    images = AlbumImageBody(many=True, required=False, max_length=2000)  # type: ignore[call-arg]
 
     def validate_isPublished(self, value: bool | None) -> bool:
         return bool(value)

@@ -83,14 +83,9 @@ def queue(
         # The open one was finished between the two statements, so there is room now.
 
 
-def queue_first(kind: str, *, order: models.Model, recipient: str, subject: str) -> OutboxEmail:
-    """`queue` in a single statement, for an order that is inserted in the same transaction and has no mail yet.
-
-    Raises IntegrityError if it has an open one of this kind after all.
-    """
-    email = _new(kind, order, recipient, subject, None)
-    email.save(force_insert=True)
-    return email
+def first(kind: str, *, order: models.Model, recipient: str, subject: str) -> OutboxEmail:
+    """The unsaved mail for an order that has none yet: to be inserted together with the order."""
+    return _new(kind, order, recipient, subject, None)
 
 
 def queue_slowly(kind: str, mails: Iterable[tuple[str, dict[str, Any]]], *, subject: str) -> None:

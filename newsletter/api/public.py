@@ -5,15 +5,15 @@ calls, and (unless the office has switched the confirmation off) nobody is put o
 mail, which only the owner of the address reads.
 """
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from homeproductions import throttles
 from homeproductions.api import ok
 from homeproductions.openapi import Message, refusals
+from homeproductions.views import ApiView
 from newsletter import services
 
 from .serializers import AddressBody
@@ -23,7 +23,7 @@ WELCOME = "Thank you! This address is on our list."
 GOODBYE = "If this address is on our list, we have sent it a link to unsubscribe."
 
 
-class Subscribe(APIView):
+class Subscribe(ApiView):
     """Ask for news by e-mail.
 
     With the setting `email_require_confirmation` on, the address gets a mail with a link that is good for seven days
@@ -41,14 +41,14 @@ class Subscribe(APIView):
         auth=[],
         tags=["newsletter"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         must_confirm = services.subscribe(**AddressBody.parse(request))
         # The old server's 201 for new and 200 for known addresses told everybody who was on the list. It is 201 for
         # all, as it always was for the one caller that matters: a guest who subscribes.
         return ok(status=201, message=CONFIRM if must_confirm else WELCOME)
 
 
-class Unsubscribe(APIView):
+class Unsubscribe(ApiView):
     """Ask to leave the list.
 
     The address gets a mail with a link that does it; nothing changes before that is followed, or anybody could
@@ -65,6 +65,6 @@ class Unsubscribe(APIView):
         auth=[],
         tags=["newsletter"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         services.ask_to_unsubscribe(**AddressBody.parse(request))
         return ok(message=GOODBYE)

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import require_user
-from homeproductions.api import ok
+from homeproductions.api import ok, shown
 from homeproductions.openapi import refusals
+from homeproductions.views import ApiView
 from orders import queries
 from orders.services import checkin
 
@@ -24,7 +24,7 @@ from .serializers import (
 )
 
 
-class CheckIn(APIView):
+class CheckIn(ApiView):
     """Let an order in, once. All its people enter on one scan."""
 
     @extend_schema(
@@ -40,26 +40,26 @@ class CheckIn(APIView):
         },
         tags=["door"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         scan = checkin.Scan(actor=require_user(request), **CheckInBody.parse(request))
         admitted = checkin.check_in(scan)
         order = at_the_door(admitted.order, admitted)
         people = "person" if order.quantity == 1 else "people"
         return ok(
             message=f"Welcome! Admit {order.quantity} {people}.",
-            ticket=AdmittedTicket(order).data,
-            order=DoorOrder(order).data,
+            ticket=shown(AdmittedTicket, order),
+            order=shown(DoorOrder, order),
         )
 
 
-class Verify(APIView):
+class Verify(ApiView):
     """Look at a ticket without using it. Orders of any status are shown."""
 
     @extend_schema(
         responses={200: VerifyAnswer, **refusals(_401="NO_TOKEN, INVALID_TOKEN", _404="ORDER_NOT_FOUND")},
         tags=["door"],
     )
-    def get(self, request: Request, number: str) -> Response:
+    def get(self, request: Request, number: str) -> HttpResponse:
         order = queries.find_presented(number)
-        shown: Any = at_the_door(order, next(iter(order.checkins.all()), None))
-        return ok(ticket=VerifiedTicket(shown).data, order=DoorOrder(shown).data)
+        ticket: Any = at_the_door(order, next(iter(order.checkins.all()), None))
+        return ok(ticket=shown(VerifiedTicket, ticket), order=shown(DoorOrder, ticket))

@@ -2,16 +2,28 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import require_user
 from accounts.permissions import IsOffice
-from homeproductions.api import Money, OptionalText, Page, RequestBody, StrictBoolean, Text, Timestamp, flag, ok
+from homeproductions.api import (
+    Money,
+    OptionalText,
+    Page,
+    RequestBody,
+    StrictBoolean,
+    Text,
+    Timestamp,
+    flag,
+    ok,
+    shown,
+    shown_all,
+)
 from homeproductions.openapi import SIGNED_IN, refusals
+from homeproductions.views import ApiView
 from orders import alerts, queries
 from orders.journal import major_units
 from orders.models import Payment
@@ -98,7 +110,7 @@ def _money(minor: int | None) -> float | None:
     return Money().to_representation(major_units(minor)) if minor is not None else None
 
 
-class PaymentList(APIView):
+class PaymentList(ApiView):
     """Every movement of money that a provider told of; what waits for a person comes first."""
 
     permission_classes = (IsOffice,)
@@ -113,12 +125,12 @@ class PaymentList(APIView):
         responses={200: PaymentListAnswer, **refusals(_400="VALIDATION_ERROR", **SIGNED_IN)},
         tags=TAGS,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         page = Page.of(request, default=100)
         wanted = request.query_params.get("needsReview") or request.query_params.get("needs_review") or ""
         payments = queries.payments_listed(only_waiting=flag(wanted))
         total = payments.count()
-        shown = PaymentSerializer(payments[page.offset : page.offset + page.limit], many=True).data
+        shown = shown_all(PaymentSerializer, payments[page.offset : page.offset + page.limit])
         return ok(
             payments=shown,
             count=len(shown),
@@ -129,7 +141,7 @@ class PaymentList(APIView):
         )
 
 
-class Assign(APIView):
+class Assign(ApiView):
     """Let a payment that waits pay a pending order, or be the money of one that was marked paid by hand."""
 
     permission_classes = (IsOffice,)
@@ -147,7 +159,7 @@ class Assign(APIView):
         },
         tags=TAGS,
     )
-    def post(self, request: Request, reference: str) -> Response:
+    def post(self, request: Request, reference: str) -> HttpResponse:
         body = AssignBody.parse(request)
         payment = queries.find_payment(reference)
         order = queries.find_by_number_or_id(body["order"])
@@ -161,7 +173,7 @@ class Assign(APIView):
         return settled(payment, f"The payment belongs to order {order.order_number}.")
 
 
-class AcceptLate(APIView):
+class AcceptLate(ApiView):
     """Accept money that came too late: a new order with the same content, paid, if there are seats left."""
 
     permission_classes = (IsOffice,)
@@ -179,7 +191,7 @@ class AcceptLate(APIView):
         },
         tags=TAGS,
     )
-    def post(self, request: Request, reference: str) -> Response:
+    def post(self, request: Request, reference: str) -> HttpResponse:
         body = AcceptLateBody.parse(request)
         payment = queries.find_payment(reference)
         named = queries.find_by_number_or_id(body["order_id"]).pk if body.get("order_id") else None
@@ -189,7 +201,7 @@ class AcceptLate(APIView):
         return settled(payment, f"Order {order.order_number} is paid; its ticket is on its way by e-mail.")
 
 
-class MarkRefunded(APIView):
+class MarkRefunded(ApiView):
     """Note that a payment was given back at the provider, that a dispute was lost, or that a refund which failed or was
     due is made. The order that the money had paid is refunded. A refund whose payment has not arrived is refused."""
 
@@ -203,14 +215,14 @@ class MarkRefunded(APIView):
         },
         tags=TAGS,
     )
-    def post(self, request: Request, reference: str) -> Response:
+    def post(self, request: Request, reference: str) -> HttpResponse:
         body = NoteBody.parse(request)
         payment = queries.find_payment(reference)
         review.mark_refunded(payment.pk, actor=require_user(request), note=body.get("note") or "")
         return settled(payment, "Noted as given back.")
 
 
-class Ignore(APIView):
+class Ignore(ApiView):
     """Take a payment off the list, for the reason in the note. Not one that a guest paid for a closed or unpaid order,
     and no refund that is owed."""
 
@@ -228,12 +240,12 @@ class Ignore(APIView):
         },
         tags=TAGS,
     )
-    def post(self, request: Request, reference: str) -> Response:
+    def post(self, request: Request, reference: str) -> HttpResponse:
         body = IgnoreBody.parse(request)
         payment = queries.find_payment(reference)
         review.ignore(payment.pk, actor=require_user(request), note=body["note"])
         return settled(payment, "Off the list.")
 
 
-def settled(payment: Payment, message: str) -> Response:
-    return ok(message=message, payment=PaymentSerializer(queries.find_payment(str(payment.pk))).data)
+def settled(payment: Payment, message: str) -> HttpResponse:
+    return ok(message=message, payment=shown(PaymentSerializer, queries.find_payment(str(payment.pk))))

@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from homeproductions import throttles
-from homeproductions.api import ok
+from homeproductions.api import ok, shown
 from homeproductions.openapi import refusals
+from homeproductions.views import ApiView
 from orders import links, queries
 from orders.models import Order
 from orders.services import checkout, paying, tickets
@@ -30,7 +30,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-class OrderCreate(APIView):
+class OrderCreate(ApiView):
     """Order tickets of one tier. The seats are held; the ticket comes by e-mail once the order is paid."""
 
     authentication_classes = ()
@@ -52,7 +52,7 @@ class OrderCreate(APIView):
         auth=[],
         tags=["orders"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         wish = OrderBody.parse(request)
         placed = checkout.place_once(attempt_of(request, wish), **wish)
         order, paid = placed.order, placed.first_status == Order.Status.PAID
@@ -60,7 +60,7 @@ class OrderCreate(APIView):
             paying.start(order)  # committed; if it fails, the order's page tries again
         return ok(
             status=201,
-            order={**OrderSerializer(order).data, "status": placed.first_status, **no_longer_payable(order)},
+            order={**shown(OrderSerializer, order), "status": placed.first_status, **no_longer_payable(order)},
             qrCode=tickets.current_code(order) if paid else None,
             orderUrl=links.order_url(order),
             message=READY if paid else RECEIVED,
@@ -78,7 +78,7 @@ def attempt_of(request: Request, wish: dict[str, Any]) -> Attempt | None:
     return Attempt.of(key, wish) if key is not None else None
 
 
-class OrderDetail(APIView):
+class OrderDetail(ApiView):
     """Look an order up by its number. Personal data is masked unless `email` is the address it was placed with, or
     `token` the one in the address of the order's page."""
 
@@ -95,8 +95,8 @@ class OrderDetail(APIView):
         auth=[],
         tags=["orders"],
     )
-    def get(self, request: Request, number: str) -> Response:
-        order = queries.find_by_number(number)
+    def get(self, request: Request, number: str) -> HttpResponse:
+        order = queries.find_for_guest(number)
         return ok(order=shown_to(request, order))
 
 
@@ -105,7 +105,7 @@ def shown_to(request: Request, order: Order) -> dict[str, Any]:
     email, token = (request.query_params.get(name, "").strip() for name in ("email", "token"))
     # Somebody who bought at the door left no address; then none proves anything.
     if (email and email.lower() == order.buyer_email.lower()) or links.proves(token, order):
-        return dict(OrderSerializer(order).data)
+        return shown(OrderSerializer, order)
     if email or token:
         throttles.count_wrong_proof(request)
     return masked(order)

@@ -3,15 +3,15 @@
 from decimal import Decimal
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.permissions import IsOffice
-from homeproductions.api import Money, Timestamp, ok, query_id
+from homeproductions.api import Money, Timestamp, ok, query_id, shown
 from homeproductions.openapi import refusals
+from homeproductions.views import ApiView
 from orders import statistics
 
 
@@ -88,7 +88,7 @@ class StatisticsAnswer(serializers.Serializer[Any]):
     stats = NestedStatistics()
 
 
-class Statistics(APIView):
+class Statistics(ApiView):
     """The season in figures."""
 
     permission_classes = (IsOffice,)
@@ -101,10 +101,10 @@ class Statistics(APIView):
         },
         tags=["admin: statistics"],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         figures = gather(request)
-        shown = StatisticsAnswer(figures).data
-        return ok(**{name: value for name, value in shown.items() if name != "success"})
+        answer = shown(StatisticsAnswer, figures)
+        return ok(**{name: value for name, value in answer.items() if name != "success"})
 
 
 def gather(request: Request) -> dict[str, Any]:

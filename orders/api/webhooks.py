@@ -2,15 +2,16 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from homeproductions.api import json_answer
 from homeproductions.errors import LengthRequired, NotFound, TooLarge
 from homeproductions.openapi import refusals
 from homeproductions.throttles import count_bad_signature
+from homeproductions.views import ApiView
 from orders.errors import InvalidSignature
 from orders.providers import recurrente, registry
 from orders.services import payments
@@ -35,7 +36,7 @@ DESCRIBED: dict[str, Any] = {
 }
 
 
-class Webhook(APIView):
+class Webhook(ApiView):
     """A signed notice is stored, then applied; a replay is a quiet 200, and so is one that cannot be applied yet."""
 
     authentication_classes = ()
@@ -43,12 +44,12 @@ class Webhook(APIView):
     # All deliveries come from a few addresses: only bad signatures are counted, and good ones always get through.
     throttle_classes = ()
 
-    def receive(self, request: Request) -> Response:
+    def receive(self, request: Request) -> HttpResponse:
         body = raw_body(request)
         provider, event_id = self.verified(request, body)
         headers = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
         delivery = payments.store_delivery(provider=provider, event_id=event_id, body=body, headers=headers)
-        return Response(self.answer(payments.try_delivery(delivery.pk)))
+        return json_answer(self.answer(payments.try_delivery(delivery.pk)))
 
     def answer(self, result: payments.Result) -> dict[str, Any]:
         answer = {"received": True, "processed": result.processed}
@@ -71,7 +72,7 @@ class PaymentWebhook(Webhook):
     """A notice of any provider, told apart by its signature: Standard Webhooks, Svix (Recurrente) or Stripe."""
 
     @extend_schema(**DESCRIBED)
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         return self.receive(request)
 
     def sender(self, request: Request, body: bytes) -> tuple[str, str]:
@@ -83,7 +84,7 @@ class RecurrenteWebhook(Webhook):
     """A notice of Recurrente, whatever it looks like. The answer of this route has always been short."""
 
     @extend_schema(**DESCRIBED)
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         return self.receive(request)
 
     def sender(self, request: Request, body: bytes) -> tuple[str, str]:

@@ -11,7 +11,8 @@ from django.utils import timezone
 from accounts.models import User
 from audit.services import record
 from events.models import TicketTier
-from events.services import find_tier, reserve_paid
+from events.queries import find_tier
+from events.services import reserve_paid
 from homeproductions.errors import Invalid, MissingFields
 from orders import journal
 from orders.errors import KeyReused

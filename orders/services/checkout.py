@@ -4,7 +4,7 @@ import secrets
 import string
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,14 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from events.errors import SoldOut
 from events.models import TicketTier
-from events.services import check_is_offered, check_on_sale, find_tier, reserve
+from events.queries import find_tier, look
+from events.services import check_is_offered, check_on_sale, take
 from homeproductions import origin
 from homeproductions.errors import Refused
+from homeproductions.mail.models import OutboxEmail
+from homeproductions.statements import saved
 from orders import codes, journal, mails
 from orders.models import Order
 
@@ -24,7 +28,8 @@ from .idempotency import Attempt
 
 NUMBER_ALPHABET = string.digits + string.ascii_uppercase
 NUMBER_LENGTH = 8
-NUMBER_TRIES = 5
+# A number may be taken already, or the tier have changed since it was looked at.
+TRIES = 5
 DEFAULT_REFERRAL = "direct"
 TEST = "test"
 
@@ -71,50 +76,78 @@ def place_order(*, event_id: UUID, tier_id: UUID, quantity: int, attempt: Attemp
     Raises TierNotFound and whatever `check_on_sale` raises. Unit price and currency are copied from the tier.
     """
     now = timezone.now()
-    # Cheap and unlocked: the many who come too late must not queue for the lock of the few.
-    tier = find_tier(event_id, tier_id)
-    check_on_sale(tier, quantity, now=now)
-    hold = holds.length(tier.event)
-    for tries_left in reversed(range(NUMBER_TRIES)):
+    for is_first in (True, *[False] * (TRIES - 1)):
+        # Unlocked, at most a second old: the many who come too late must not queue for the lock of the few. What it
+        # lets through is decided by `_sell`, on the tier as it is then.
+        tier = look(event_id, tier_id, anew=not is_first)
+        check_on_sale(tier, quantity, now=now)
+        order = _pending(tier, quantity, buyer, now)
         try:
-            return _sell(tier_id, quantity, buyer, now, hold, attempt)
+            if _sell(tier, order, attempt):
+                return order
         except IntegrityError as error:
-            if not tries_left or not _is_number_collision(error):
+            if not _is_number_collision(error):
                 raise
-    raise AssertionError("unreachable")
+    raise SoldOut(available=tier.available)  # what is given back is gone again before we come
 
 
-@transaction.atomic
-def _sell(
-    tier_id: UUID,
-    quantity: int,
-    buyer: dict[str, Any],
-    now: datetime,
-    hold: timedelta | None,
-    attempt: Attempt | None,
-) -> Order:
-    order_id = uuid.uuid4()
+def _pending(tier: TicketTier, quantity: int, buyer: dict[str, Any], now: datetime) -> Order:
+    hold = holds.length(tier.event) if tier.price else None
+    expires_at = now + hold if hold is not None else None
+    return new_order(tier, quantity, {**buyer, **_origin(), "hold_expires_at": expires_at}, now)
+
+
+def _sell(tier: TicketTier, order: Order, attempt: Attempt | None) -> bool:
+    """Store the order and take its seats, if they are there and the tier is as it was looked at; else do nothing."""
+    if attempt is None and order.total_price:
+        return _store(tier, order, mails.received(order))
+    try:
+        with transaction.atomic():
+            return _sell_once(tier, order, attempt)
+    except _Untaken:
+        return False
+
+
+class _Untaken(Exception):
+    """Takes back what its transaction has done."""
+
+
+def _sell_once(tier: TicketTier, order: Order, attempt: Attempt | None) -> bool:
     if attempt is not None:  # before the tier's lock, which must not wait for a twin
-        idempotency.claim(attempt, order_id)
-    tier = reserve(tier_id, quantity, now=now)
-    expires_at = now + hold if hold is not None and tier.price else None
-    order = insert(tier, quantity, {**buyer, **_origin(), "hold_expires_at": expires_at}, now, order_id)
-    journal.reserved(order)
-    if order.total_price == 0:
+        idempotency.claim(attempt, order.pk)
+    if not _store(tier, order, *[mails.received(order)] if order.total_price else []):
+        raise _Untaken
+    if not order.total_price:
         payments.mark_paid(order, provider="free", reference=order.order_number)
         if attempt is not None:
             idempotency.note_answer(attempt, order.status)
-    else:
-        mails.queue_received(order)
-    return order
+    return True
+
+
+def _store(tier: TicketTier, order: Order, *mail: OutboxEmail) -> bool:
+    moment = take(tier, order.quantity, order, journal.reservation(order), *mail)
+    if moment is None:
+        return False
+    order.created_at = order.updated_at = moment
+    saved(order)
+    return True
 
 
 def insert(
     tier: TicketTier, quantity: int, buyer: dict[str, Any], now: datetime, order_id: UUID | None = None
 ) -> Order:
     """A pending order at the tier's price, in the caller's transaction, which has taken its seats."""
+    order = new_order(tier, quantity, buyer, now, order_id)
+    order.save(force_insert=True)
+    return order
+
+
+def new_order(
+    tier: TicketTier, quantity: int, buyer: dict[str, Any], now: datetime, order_id: UUID | None = None
+) -> Order:
+    """The unsaved pending order."""
     order_id = order_id or uuid.uuid4()
-    return Order.objects.create(
+    return Order(
         id=order_id,
         order_number=new_order_number(now),
         event=tier.event,

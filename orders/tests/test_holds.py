@@ -119,7 +119,7 @@ def test_setting_is_read_before_the_tier_is_locked_and_not_for_every_order(api):
 
     statements = [query["sql"] for query in first]
     setting = next(place for place, sql in enumerate(statements) if "constance" in sql)
-    lock = next(place for place, sql in enumerate(statements) if "FOR NO KEY UPDATE" in sql)
+    lock = next(place for place, sql in enumerate(statements) if "UPDATE ticket_tiers" in sql)
     assert setting < lock
     assert not [query["sql"] for query in second if "constance" in query["sql"]]
 

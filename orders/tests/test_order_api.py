@@ -260,11 +260,12 @@ def test_night_that_is_over_does_not_sell(api):
 
 def test_sold_out_is_answered_without_the_lock(api, monkeypatch):
     tier = make_tier(quantity=0)
-    monkeypatch.setattr(checkout, "reserve", lambda *args, **kwargs: pytest.fail("the lock was taken"))
+    monkeypatch.setattr(checkout, "take", lambda *args, **kwargs: pytest.fail("the lock was taken"))
 
     assert refused(api, wish(tier)) == (400, "SOLD_OUT")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_order_number_is_drawn_again_on_collision(api, monkeypatch):
     tier = make_tier()
     taken = make_order(tier).order_number

@@ -1,0 +1,46 @@
+"""Rows that are inserted within another statement: together or not at all, in one round trip, and under its locks for
+no longer than they are needed."""
+
+from functools import cache
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Model
+from django.db.models.expressions import DatabaseDefault
+
+Part = tuple[str, list[Any]]
+
+
+def insert_from(source: str, row: Model) -> Part:
+    """`INSERT ... SELECT ... FROM source`: the unsaved row for each row of `source`, so none where that has none.
+
+    Columns that hold nothing, or what only the database knows, are left to it. `source` is a name from our own code,
+    not a value.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    columns, values = [], []
+    for field in row._meta.concrete_fields:
+        value = field.pre_save(row, add=True)
+        if value is not None and not isinstance(value, DatabaseDefault):
+            columns.append(str(field.column))
+            values.append(field.get_db_prep_save(value, connection))
+    return _insert(source, row._meta.db_table, tuple(columns)), values
+
+
+@cache
+def _insert(source: str, table: str, columns: tuple[str, ...]) -> str:
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
+    names, marks = ", ".join(map(quote, columns)), ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {quote(table)} ({names}) SELECT {marks} FROM {source}"  # noqa: S608 (names from our models)
+
+
+def with_parts(first: Part, name: str, rows: list[Model], result: str) -> Part:
+    """`first`, called `name`, the rows inserted from it, and what is asked of it: `SELECT result FROM name`."""
+    parts = [(name, first), *((f"row{place}", insert_from(name, row)) for place, row in enumerate(rows))]
+    sql = ", ".join(f"{title} AS ({text})" for title, (text, _) in parts)
+    return f"WITH {sql} SELECT {result} FROM {name}", [value for _, (_, values) in parts for value in values]  # noqa: S608
+
+
+def saved(row: Model) -> None:
+    """Tell the row that it is in the database now."""
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
