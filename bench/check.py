@@ -47,6 +47,9 @@ class Watch:
         self._claims.append((column, measurement.done, in_flight))
         return measurement
 
+    def expect_nothing(self, column: str) -> None:
+        self._claims.append((column, 0, 0))
+
     def grown(self, column: str) -> int:
         return int(self.after[column] - self.before[column])
 

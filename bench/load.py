@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,11 @@ class Measurement:
 class Requests:
     """A file of prepared requests, sent in their order; `next` remembers which were sent already."""
 
-    def __init__(self, folder: Path, requests: Iterable[Request], *, refused: int = 0) -> None:
-        """`refused`: the status that is expected instead of success."""
+    def __init__(self, folder: Path, requests: Sequence[Request], *, refused: int = 0, is_once: bool = False) -> None:
+        """`refused`: the status that is expected instead of success. `is_once`: none may be sent a second time."""
         self.refused = refused
         self.next = 0
+        self.limit = len(requests) if is_once else None
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".requests", delete=False) as file:
             self.path = Path(file.name)
             for request in requests:
@@ -78,6 +79,8 @@ def load(url: str, requests: Requests, seconds: int, *, connections: int = CONNE
         raise BenchError(f"wrk failed.\n{done.stdout}{done.stderr}")
     found = json.loads(done.stdout[done.stdout.rindex("{") :])
     requests.next += found["requests"] + connections
+    if requests.limit is not None and requests.next > requests.limit:
+        raise BenchError("There are not enough orders for so fast a server: take fewer --seconds or more --orders.")
     return _measurement(found, is_refusal_expected=bool(requests.refused))
 
 

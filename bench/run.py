@@ -11,8 +11,9 @@ from pathlib import Path
 from types import FrameType
 
 from .check import Books
+from .house import House
 from .processes import BenchError, web_server
-from .profiles import PROFILES, House, Profile
+from .profiles import PROFILES, Profile
 from .season import check_books, database_server, filled
 from .table import Row, as_data, table
 
@@ -76,7 +77,7 @@ def opened(options: argparse.Namespace) -> Iterator[House]:
             filled(place, options.orders, extra) as season,
             web_server(season.environment, Path(folder) / "web.log") as server,
         ):
-            yield House(season, server, Books(season), Path(folder), options.seconds)
+            yield House(place, season, server, Books(season), Path(folder), options.seconds)
 
 
 def measured(profile: Profile, house: House, rounds: int) -> Row:

@@ -9,13 +9,15 @@ CREATE FUNCTION bench_tier(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS
     $$ SELECT ('77777777-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
 CREATE FUNCTION bench_number(n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
     $$ SELECT 'HP260901-' || lpad(n::text, 8, '0') $$;
+CREATE FUNCTION bench_door() RETURNS uuid LANGUAGE sql IMMUTABLE AS
+    $$ SELECT 'dddddddd-0000-4000-8000-000000000001'::uuid $$;
 -- The ticket code of an order, as orders/codes.py derives it (HMAC-SHA256 by hand: there is no pgcrypto).
 CREATE FUNCTION bench_code(id uuid) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT upper(encode(substr(sha256(%(outer_key)s::bytea || sha256(%(inner_key)s::bytea
         || convert_to(id::text || ':1', 'UTF8'))), 1, 16), 'hex')) $$;
 
 INSERT INTO users (id, email, password_hash, name, role, is_active, token_version)
-SELECT gen_random_uuid(), %(door_email)s, password_hash, 'Door', 'staff', true, 1 FROM users LIMIT 1;
+SELECT bench_door(), %(door_email)s, password_hash, 'Door', 'staff', true, 1 FROM users LIMIT 1;
 
 INSERT INTO events (id, name, slug, location, venue, event_date, event_time, end_time, description, event_type,
                     main_artist, artists, image_url, min_age, status, is_featured, metadata)
@@ -100,9 +102,9 @@ SELECT gen_random_uuid(), 'STATUS_CHANGE', 'order', id, '{"status": "pending"}',
   FROM orders WHERE payment_reference IS NOT NULL;
 
 INSERT INTO checkins (id, order_id, admitted, checked_in_at, checked_in_by_id, device_info)
-SELECT gen_random_uuid(), orders.id, quantity, orders.created_at + interval '30 minutes', users.id, 'Mozilla/5.0'
-  FROM orders, users
- WHERE users.email = %(door_email)s AND order_number <= bench_number(%(orders)s / 2);
+SELECT gen_random_uuid(), orders.id, quantity, orders.created_at + interval '30 minutes', bench_door(), 'Mozilla/5.0'
+  FROM orders
+ WHERE order_number <= bench_number(%(orders)s / 2);
 
 INSERT INTO audit_logs (id, user_id, action, entity_type, entity_id, new_value, created_at)
 SELECT gen_random_uuid(), checked_in_by_id, 'CHECKIN', 'order', order_id, jsonb_build_object('admitted', admitted),
