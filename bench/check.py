@@ -1,12 +1,11 @@
 """Whether the data say what the answers said: every order counted once, and no seat sold twice."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .load import SETTLING, Measurement
+from .load import Measurement
 from .season import Season
 
 SQL = Path(__file__).with_name("check.sql").read_text(encoding="utf-8")
@@ -28,7 +27,6 @@ class Books:
         watch = Watch(self.look())
         try:
             yield watch
-            time.sleep(SETTLING)
             watch.after = self.look()
             self.faults += [f"{name}: {fault}" for fault in watch.faults()]
         finally:

@@ -16,7 +16,7 @@ def letting_in(house: House) -> Iterator[Sides]:
     def real() -> Measurement:
         with house.books.watching("POST /api/checkin") as watch:
             sent = Requests(house.folder, scans(house, house.season.at_the_door), is_once=True)
-            return watch.expect("checkins", warmed_up(house.server.url, sent, house.seconds), in_flight=IN_FLIGHT)
+            return watch.expect("checkins", warmed_up(house.server, sent, house.seconds), in_flight=IN_FLIGHT)
 
     def ceiling() -> Measurement:
         with house.books.watching("pgbench, check-in") as watch:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 import requests
 
 from .check import Books
@@ -56,7 +55,7 @@ class House:
     mail_memory: Memory = field(default_factory=lambda: Memory("an outbox worker", 90))
 
     def note_memory(self) -> None:
-        for worker in psutil.Process(self.server.process.pid).children():
+        for worker in self.server.workers():
             self.web_memory.note(worker)
 
 

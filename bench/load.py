@@ -4,16 +4,14 @@ import json
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .processes import BenchError
+from .processes import BenchError, WebServer
 
 CONNECTIONS = 16
-SETTLING = 0.5  # seconds for the requests in flight when a load ends
 SCRIPT = Path(__file__).with_name("requests.lua")
 MISSING = "The benchmark needs wrk, which is not installed. On Debian and Ubuntu: apt-get install wrk"
 
@@ -37,14 +35,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run brought. `done` counts the good answers; `errors` all that should not have happened."""
+    """What one run brought. `done` counts the answers that were expected, `accepted` those below 400, `errors` all that
+    should not have happened; `is_short` if it missed something besides its rate, as `note` says."""
 
     rate: float
     done: int
+    accepted: int = 0
     p50: float | None = None  # milliseconds
     p99: float | None = None
     errors: int = 0
     note: str = ""
+    is_short: bool = False
 
 
 class Requests:
@@ -66,15 +67,18 @@ def post(path: str, content: Any, headers: Sequence[tuple[str, str]] = ()) -> Re
     return Request("POST", path, json.dumps(content).encode(), tuple(headers))
 
 
-def load(url: str, requests: Requests, seconds: int, *, connections: int = CONNECTIONS) -> Measurement:
-    """Send the requests round and round for so many seconds."""
+def load(
+    server: WebServer, requests: Requests, seconds: int, *, connections: int = CONNECTIONS, pause: int = 0
+) -> Measurement:
+    """Send the requests round and round for so many seconds. Each connection waits about `pause` milliseconds before
+    it asks again."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise BenchError(MISSING)
-    threads = 1 if connections <= CONNECTIONS else 2
-    command = [wrk, f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT), url]
-    command += ["--", str(requests.path), str(requests.next), str(requests.refused)]
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(SCRIPT), server.url]
+    command += ["--", str(requests.path), str(requests.next), str(requests.refused), str(pause)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    server.settle()
     if done.returncode or "{" not in done.stdout:
         raise BenchError(f"wrk failed.\n{done.stdout}{done.stderr}")
     found = json.loads(done.stdout[done.stdout.rindex("{") :])
@@ -85,16 +89,24 @@ def load(url: str, requests: Requests, seconds: int, *, connections: int = CONNE
 
 
 def _measurement(found: dict[str, Any], *, is_refusal_expected: bool) -> Measurement:
-    good = found["expected"] if is_refusal_expected else found["requests"] - found["above399"]
-    errors = found["requests"] - good + found["connect"] + found["read"] + found["write"] + found["timeout"]
+    accepted = found["requests"] - found["above399"]
+    good = found["expected"] if is_refusal_expected else accepted
     return Measurement(
-        rate=good / found["seconds"], done=good, p50=found["p50"] / 1000, p99=found["p99"] / 1000, errors=errors
+        rate=good / found["seconds"],
+        done=good,
+        accepted=accepted,
+        p50=found["p50"] / 1000,
+        p99=found["p99"] / 1000,
+        errors=found["requests"] - good + found["connect"] + found["read"] + found["write"] + found["timeout"],
     )
 
 
-def warmed_up(url: str, requests: Requests, seconds: int) -> Measurement:
-    """`load` after a second that does not count, but for `done`: what it changed is in the database as well."""
-    before = load(url, requests, 1)
-    time.sleep(SETTLING)
-    measured = load(url, requests, seconds)
+def warmed_up(server: WebServer, requests: Requests, seconds: int, *, connections: int = CONNECTIONS) -> Measurement:
+    """`load`, before it a second that does not count where the server is cold. `done` has that too: what it changed is in
+    the database as well."""
+    if server.is_warm:
+        return load(server, requests, seconds, connections=connections)
+    server.is_warm = True
+    before = load(server, requests, 1, connections=connections)
+    measured = load(server, requests, seconds, connections=connections)
     return replace(measured, done=before.done + measured.done, errors=before.errors + measured.errors)

@@ -57,7 +57,7 @@ def leave(season: Season, *, seats: int) -> None:
 
 def placed(house: House, server: WebServer, sent: Requests) -> Measurement:
     with house.books.watching("POST /api/orders") as watch:
-        return watch.expect("orders", warmed_up(server.url, sent, house.seconds), in_flight=IN_FLIGHT)
+        return watch.expect("orders", warmed_up(server, sent, house.seconds), in_flight=IN_FLIGHT)
 
 
 def order_requests(season: Season, first: int, last: int) -> list[Request]:

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 30  # seconds, for what takes two on an idle machine
+QUIET = 0.25  # seconds
 Environment = dict[str, str]
 
 
@@ -84,6 +86,7 @@ class WebServer:
         self.url = url
         self.process = process
         self.log = log
+        self.is_warm = False
 
     def wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -93,6 +96,24 @@ class WebServer:
                     return
             time.sleep(0.05)
         raise BenchError(f"The web server is not up.\n{last_words(self.log)}")
+
+    def settle(self) -> None:
+        """Wait until it has done the requests whose callers have left: its processes use next to no time any more."""
+        deadline = time.monotonic() + PATIENCE
+        before = self._time_used()
+        while time.monotonic() < deadline:
+            time.sleep(QUIET)
+            now = self._time_used()
+            if now - before < QUIET / 10:
+                return
+            before = now
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def _time_used(self) -> float:
+        """Processor seconds of the workers. One that was replaced meanwhile counts as work."""
+        return sum(sum(worker.cpu_times()[:2]) for worker in self.workers())
 
 
 def last_words(log: Path) -> str:

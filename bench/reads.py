@@ -20,8 +20,8 @@ def answering(house: House, asked: list[Request], *, status: int = 200, code: st
     sent = Requests(house.folder, asked, refused=status if status >= 400 else 0)
     with bare_server(house.server, asked, house.season.environment, house.folder, status=status, code=code) as bare:
         yield Sides(
-            lambda: warmed_up(house.server.url, sent, house.seconds),
-            lambda: warmed_up(bare.url, sent, house.seconds),
+            lambda: warmed_up(house.server, sent, house.seconds),
+            lambda: warmed_up(bare, sent, house.seconds),
         )
 
 
@@ -53,6 +53,6 @@ def admin_orders_of_few(house: House) -> Iterator[Sides]:
         many = Requests(house.folder, [Request("GET", PAGE, headers=(bearer(house.season, house.server, ADMIN),))])
         few = Requests(house.folder, [Request("GET", PAGE, headers=(bearer(season, server, ADMIN),))])
         yield Sides(
-            lambda: warmed_up(house.server.url, many, house.seconds),
-            lambda: warmed_up(server.url, few, house.seconds),
+            lambda: warmed_up(house.server, many, house.seconds),
+            lambda: warmed_up(server, few, house.seconds),
         )

@@ -1,7 +1,7 @@
 -- Sends the requests of a file in turn and says at the end, in one line of JSON, what came back.
--- Arguments: the file (each request after its length in bytes), how many of them to skip, and the status that is
--- expected instead of success (0: none). Looking at each status costs wrk some time, so it is done only for the latter;
--- for the others wrk itself counts what is above 399.
+-- Arguments: the file (each request after its length in bytes), how many of them to skip, the status that is expected
+-- instead of success (0: none), and how many milliseconds a connection pauses on average (0: none). Looking at each
+-- status costs wrk some time, so it is done only where one is expected; otherwise wrk itself counts what is above 399.
 
 local threads = {}
 local requests, at, refused = {}, 0, 0
@@ -24,6 +24,10 @@ function init(arguments)
   refused = tonumber(arguments[3])
   if refused > 0 then
     response = function(status) if status == refused then expected = expected + 1 end end
+  end
+  local pause = tonumber(arguments[4])
+  if pause > 0 then
+    delay = function() return math.random(pause / 2, pause * 3 / 2) end
   end
 end
 

@@ -2,20 +2,23 @@
 
 import argparse
 import json
+import os
+import platform
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from .check import Books
-from .house import House
+from .house import House, Memory
 from .processes import BenchError, web_server
 from .profiles import PROFILES, Profile
 from .season import check_books, database_server, filled
-from .table import Row, as_data, table
+from .table import Row, as_data, memory_table, table
 
 
 def main() -> None:
@@ -53,15 +56,41 @@ def bench(options: argparse.Namespace) -> int:
         return 0
     chosen = [each for each in PROFILES if not options.profile or each.name in options.profile]
     with opened(options) as house:
+        facts = machine(house, options)
+        say(", ".join(f"{name} {value}" for name, value in facts.items()))
         rows = [measured(each, house, options.rounds) for each in chosen]
+        house.note_memory()
         check_books(house.season)
-    print(table(rows))
+    memory = [each for each in (house.web_memory, house.mail_memory) if each.found]
+    report(rows, memory)
     if options.json:
-        options.json.write_text(json.dumps(as_data(rows), indent=2) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(as_data(facts, rows, memory), indent=2) + "\n", encoding="utf-8")
     faults = house.books.faults + [f"{row.name}: {row.errors} wrong answers" for row in rows if row.errors]
     for fault in faults:
         print(f"WRONG: {fault}")
     return 1 if faults else 0
+
+
+def machine(house: House, options: argparse.Namespace) -> dict[str, object]:
+    """What the figures were measured on. Whoever compares them needs it, and whether the machine was idle."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "processors": os.cpu_count(),
+        "load before": round(os.getloadavg()[0], 2),
+        "system": platform.platform(),
+        "Python": platform.python_version(),
+        "PostgreSQL": house.season.rows("SHOW server_version")[0]["server_version"],
+        "orders": options.orders,
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "careless": options.careless,
+    }
+
+
+def report(rows: list[Row], memory: list[Memory]) -> None:
+    parts = [table(rows), "\n".join(note for row in rows for note in row.notes)]
+    parts.append(memory_table(memory))
+    print("\n\n".join(part for part in parts if part))
 
 
 @contextmanager
@@ -83,6 +112,8 @@ def opened(options: argparse.Namespace) -> Iterator[House]:
 def measured(profile: Profile, house: House, rounds: int) -> Row:
     """The profile and its ceiling, one after the other and again, so that a noisy moment hits both."""
     row = Row(profile.name, profile.title, profile.against, profile.reach)
+    rounds = min(rounds, profile.most_rounds)
+    house.server.is_warm = False
     with profile.open(house) as sides:
         for number in range(1, rounds + 1):
             row.add(sides.real(), sides.ceiling())

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+from .house import Memory
 from .load import Measurement
 
 HEAD = ("profile", "per second", "p50 ms", "p99 ms", "errors", "ceiling", "of it", "ratio", "reach", "met")
@@ -27,7 +28,10 @@ class Row:
 
     @property
     def ratios(self) -> list[float]:
-        return [real.rate / ceiling.rate for real, ceiling in zip(self.real, self.ceiling, strict=True)]
+        return [
+            real.rate / ceiling.rate if ceiling.rate else 0.0
+            for real, ceiling in zip(self.real, self.ceiling, strict=True)
+        ]
 
     @property
     def errors(self) -> int:
@@ -35,7 +39,14 @@ class Row:
 
     @property
     def is_met(self) -> bool | None:
-        return None if self.reach is None else median(self.ratios) >= self.reach
+        if self.reach is None:
+            return None
+        return median(self.ratios) >= self.reach and not any(each.is_short for each in self.real)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the last round has to say besides figures."""
+        return [f"{self.title}: {each.note}" for each in (self.real[-1], self.ceiling[-1]) if each.note]
 
     def cells(self) -> list[str]:
         return [
@@ -48,7 +59,7 @@ class Row:
             f"{median(each.rate for each in self.ceiling):.0f}",
             _spread(self.ratios, ".2f"),
             "" if self.reach is None else f"{self.reach:g}",
-            {True: "yes", False: "no", None: ""}[self.is_met],
+            _word(self.is_met),
         ]
 
 
@@ -60,8 +71,18 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in (lines[0], rule, *lines[1:]))
 
 
-def as_data(rows: list[Row]) -> list[dict[str, Any]]:
-    return [{**asdict(row), "ratios": row.ratios, "ratio": median(row.ratios), "met": row.is_met} for row in rows]
+def memory_table(kinds: list[Memory]) -> str:
+    lines = [f"| {each.title} | {each.found:.0f} | {each.limit:g} | {_word(each.is_met)} |" for each in kinds]
+    return "\n".join(["| memory after the run | MB | below | met |", "| --- | --- | --- | --- |", *lines])
+
+
+def as_data(facts: dict[str, object], rows: list[Row], memory: list[Memory]) -> dict[str, Any]:
+    """The same with every round, for programs."""
+    profiles = [
+        {**asdict(row), "ratios": row.ratios, "ratio": median(row.ratios), "met": row.is_met, "notes": row.notes}
+        for row in rows
+    ]
+    return {"machine": facts, "profiles": profiles, "memory": [{**asdict(each), "met": each.is_met} for each in memory]}
 
 
 def _spread(values: list[float], form: str) -> str:
@@ -71,3 +92,7 @@ def _spread(values: list[float], form: str) -> str:
 def _middle(values: Iterable[float | None]) -> str:
     known = [value for value in values if value is not None]
     return f"{median(known):.1f}" if known else ""
+
+
+def _word(is_met: bool | None) -> str:
+    return {True: "yes", False: "no", None: ""}[is_met]
