@@ -67,15 +67,30 @@ def post(path: str, content: Any, headers: Sequence[tuple[str, str]] = ()) -> Re
     return Request("POST", path, json.dumps(content).encode(), tuple(headers))
 
 
+def wrk_program() -> str:
+    """Raises BenchError saying how to get it."""
+    found = shutil.which("wrk")
+    if found is None:
+        raise BenchError(MISSING)
+    return found
+
+
 def load(
     server: WebServer, requests: Requests, seconds: int, *, connections: int = CONNECTIONS, pause: int = 0
 ) -> Measurement:
     """Send the requests round and round for so many seconds. Each connection waits about `pause` milliseconds before
     it asks again."""
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise BenchError(MISSING)
-    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(SCRIPT), server.url]
+    command = [
+        wrk_program(),
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "30s",
+        "-s",
+        str(SCRIPT),
+        server.url,
+    ]
     command += ["--", str(requests.path), str(requests.next), str(requests.refused), str(pause)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     server.settle()
@@ -102,8 +117,8 @@ def _measurement(found: dict[str, Any], *, is_refusal_expected: bool) -> Measure
 
 
 def warmed_up(server: WebServer, requests: Requests, seconds: int, *, connections: int = CONNECTIONS) -> Measurement:
-    """`load`, before it a second that does not count where the server is cold. `done` has that too: what it changed is in
-    the database as well."""
+    """`load`, after a second that does not count where the server is cold. `done` has that too: the database has as
+    well what it changed."""
     if server.is_warm:
         return load(server, requests, seconds, connections=connections)
     server.is_warm = True

@@ -52,7 +52,8 @@ def four_workers(house: House) -> Iterator[Sides]:
 
 @contextmanager
 def sink(house: House) -> Iterator[Sink]:
-    server = Sink(free_port(), house.folder / "mails.sizes")
+    port = free_port()
+    server = Sink(port, house.folder / f"mails{port}")
     command = [sys.executable, "-m", "bench.smtp_sink", str(server.port), str(server.log)]
     with running(command, house.season.environment, house.folder / "sink.log"):
         wait_until_it_says("", server.log)

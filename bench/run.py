@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from .ceilings import pgbench_program
 from .check import Books
 from .house import House, Memory
+from .load import wrk_program
 from .processes import BenchError, web_server
 from .profiles import PROFILES, Profile
 from .season import check_books, database_server, filled
@@ -54,6 +56,7 @@ def bench(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(f"{each.name:<20}{each.title}" for each in PROFILES))
         return 0
+    wrk_program(), pgbench_program()  # or it would be found out after minutes
     chosen = [each for each in PROFILES if not options.profile or each.name in options.profile]
     with opened(options) as house:
         facts = machine(house, options)

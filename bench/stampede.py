@@ -71,7 +71,5 @@ def rush(house: House) -> Measurement:
 def sell_out(crowd: Rush) -> None:
     for _ in range(MOST_TRIES):
         crowd.run()
-        if not crowd.house.season.rows("SELECT quantity - sold AS left FROM ticket_tiers WHERE id = bench_tier(1)")[0][
-            "left"
-        ]:
+        if not crowd.house.season.rows("SELECT FROM ticket_tiers WHERE id = bench_tier(1) AND sold < quantity"):
             return
