@@ -35,8 +35,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run brought. `done` counts the answers that were expected, `accepted` those below 400, `errors` all that
-    should not have happened; `is_short` if it missed something besides its rate, as `note` says."""
+    """What one run brought: `done` counts the answers that were expected, `accepted` those below 400, `errors` all that
+    should not have happened, `dropped` the connections that the server closed. `is_short`: it missed something besides
+    its rate, as `note` says."""
 
     rate: float
     done: int
@@ -44,6 +45,7 @@ class Measurement:
     p50: float | None = None  # milliseconds
     p99: float | None = None
     errors: int = 0
+    dropped: int = 0
     note: str = ""
     is_short: bool = False
 
@@ -112,7 +114,9 @@ def _measurement(found: dict[str, Any], *, is_refusal_expected: bool) -> Measure
         accepted=accepted,
         p50=found["p50"] / 1000,
         p99=found["p99"] / 1000,
-        errors=found["requests"] - good + found["connect"] + found["read"] + found["write"] + found["timeout"],
+        errors=found["requests"] - good + found["connect"] + found["timeout"],
+        # gunicorn replaces a worker after 20 000 requests, and its idle connections end with it.
+        dropped=found["read"] + found["write"],
     )
 
 
@@ -124,4 +128,9 @@ def warmed_up(server: WebServer, requests: Requests, seconds: int, *, connection
     server.is_warm = True
     before = load(server, requests, 1, connections=connections)
     measured = load(server, requests, seconds, connections=connections)
-    return replace(measured, done=before.done + measured.done, errors=before.errors + measured.errors)
+    return replace(
+        measured,
+        done=before.done + measured.done,
+        errors=before.errors + measured.errors,
+        dropped=before.dropped + measured.dropped,
+    )

@@ -22,10 +22,14 @@ from .profiles import PROFILES, Profile
 from .season import check_books, database_server, filled
 from .table import Row, as_data, memory_table, table
 
+# Also SIGINT: a shell starts background jobs with that ignored.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main() -> None:
     options = parse()
-    signal.signal(signal.SIGTERM, _stop)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
     try:
         sys.exit(bench(options))
     except BenchError as error:
@@ -35,6 +39,8 @@ def main() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    for each in STOP_SIGNALS:  # a second Ctrl-C must not leave half of it running
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -56,7 +62,8 @@ def bench(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(f"{each.name:<20}{each.title}" for each in PROFILES))
         return 0
-    wrk_program(), pgbench_program()  # or it would be found out after minutes
+    wrk_program()  # what is missing would otherwise be found out after minutes
+    pgbench_program()
     chosen = [each for each in PROFILES if not options.profile or each.name in options.profile]
     with opened(options) as house:
         facts = machine(house, options)

@@ -45,8 +45,11 @@ class Row:
 
     @property
     def notes(self) -> list[str]:
-        """What the last round has to say besides figures."""
-        return [f"{self.title}: {each.note}" for each in (self.real[-1], self.ceiling[-1]) if each.note]
+        """What the last round has to say besides figures, and how often the server hung up."""
+        notes = [each.note for each in (self.real[-1], self.ceiling[-1]) if each.note]
+        if dropped := sum(each.dropped for each in self.real + self.ceiling):
+            notes.append(f"{dropped} connections were closed by a server, as when it replaces a worker")
+        return [f"{self.title}: {note}" for note in notes]
 
     def cells(self) -> list[str]:
         return [
