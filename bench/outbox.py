@@ -17,7 +17,7 @@ MAILS = 2_000
 USUAL_SIZE = 30_000  # bytes, until a real one has been seen
 WORKER = [sys.executable, "manage.py", "process_outbox", "--loop", "--interval", "0.1"]
 STARTED = "outbox worker started"
-LONGEST = 20  # seconds
+LONGEST = 12  # seconds
 QUEUE = """
     INSERT INTO email_outbox (id, order_id, email_type, recipient_email, subject, status, attempts, next_attempt_at,
                               context)

@@ -22,8 +22,7 @@ SELECT bench_door(), %(door_email)s, password_hash, 'Door', 'staff', true, 1 FRO
 INSERT INTO events (id, name, slug, location, venue, event_date, event_time, end_time, description, event_type,
                     main_artist, artists, image_url, min_age, status, is_featured, metadata)
 SELECT bench_event(n), 'Luna Llena ' || n, 'luna-llena-' || n, 'Guatemala City', 'Casa del Lago', current_date + 30 + n,
-       '21:00', '04:00', rpad('Two floors, an open terrace above the lake and friends from all over the world. ', 120,
-       'Bring water. '), 'party', 'DJ Quetzal', ARRAY['DJ Quetzal', 'Marimba Azul'],
+       '21:00', '04:00', 'An open terrace above the lake. Bring your friends.', 'party', 'DJ Quetzal', ARRAY['DJ Quetzal', 'Marimba Azul'],
        'https://img.example.com/nights/luna-llena-' || n || '.jpg', 18, 'active', n <= 3, '{}'
   FROM generate_series(1, 20) n;
 
