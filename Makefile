@@ -7,13 +7,14 @@ VENV := .venv/bin/python
 INSTALLED := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-reset test check lock
+.PHONY: help install demo demo-reset test bench check lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        the whole system with a season of events on http://127.0.0.1:8080 (PORT=... for another port)"
 	@echo "make demo-reset  clear the data of the demo"
 	@echo "make test        all tests (ARGS='-k webhook' for some of them)"
+	@echo "make bench       how fast it is, and how close to what the machine allows (ARGS='--profile events', ARGS=--help)"
 	@echo "make check       style, types, import rules, migrations, production settings"
 	@echo "make lock        choose the versions in requirements*.txt anew (ARGS=--upgrade for the newest)"
 	@echo "make install     only fill .venv (PYTHON=python3.12 to choose the interpreter)"
@@ -26,6 +27,9 @@ demo-reset: install
 
 test: install
 	@$(VENV) -m pytest -n auto $(ARGS)
+
+bench: install
+	@$(VENV) -m bench.run $(ARGS)
 
 # A key that is new each time, so that none stands here for somebody to use.
 NEW_KEY = "$$($(VENV) -c 'import secrets; print(secrets.token_urlsafe(48))')"
