@@ -25,7 +25,7 @@ def record(
     `action` is an upper-case verb of the contract (LOGIN, STATUS_CHANGE, CHECKIN). `old` and `new` hold states and
     field names only, never personal data. `entity_type` is needed only when there is no entity.
     """
-    row = _row(action, entity, actor=actor, entity_type=entity_type, old=old, new=new)
+    row = unsaved(action, entity, actor=actor, entity_type=entity_type, old=old, new=new)
     row.save(force_insert=True)
     return row
 
@@ -34,11 +34,11 @@ def record_all(
     action: str, entities: Iterable[models.Model], *, actor: models.Model | None = None, new: dict[str, Any]
 ) -> None:
     """`record` for many that all got the same new state, in a few statements."""
-    rows = [_row(action, entity, actor=actor, new=new) for entity in entities]
+    rows = [unsaved(action, entity, actor=actor, new=new) for entity in entities]
     AuditLog.objects.bulk_create(rows, batch_size=1_000)
 
 
-def _row(
+def unsaved(
     action: str,
     entity: models.Model | None,
     *,
@@ -47,6 +47,7 @@ def _row(
     old: dict[str, Any] | None = None,
     new: dict[str, Any] | None = None,
 ) -> AuditLog:
+    """The row that `record` adds, for somebody who inserts it together with others."""
     here = origin.current()
     return AuditLog(
         user_id=actor.pk if actor is not None else None,

@@ -41,6 +41,13 @@ def with_parts(first: Part, name: str, rows: list[Model], result: str) -> Part:
     return f"WITH {sql} SELECT {result} FROM {name}", [value for _, (_, values) in parts for value in values]  # noqa: S608
 
 
+def insert_or_ignore(row: Model) -> None:
+    """Insert the unsaved row in one round trip, unless there is one that it collides with."""
+    sql, values = insert_from("(SELECT) AS once", row)
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(f"{sql} ON CONFLICT DO NOTHING", values)
+
+
 def saved(row: Model) -> None:
     """Tell the row that it is in the database now."""
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from audit.models import AuditLog
-from audit.services import record
+from audit.services import record, unsaved
 from events.models import Event
 from homeproductions import origin
 from homeproductions.api import timestamp
 from homeproductions.errors import Invalid, Refused
+from homeproductions.statements import insert_or_ignore, saved, with_parts
 from orders.errors import AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, TooManyPeople, WrongEvent
 from orders.models import CheckIn, Order, RefusedScan
-from orders.queries import presented
+from orders.queries import find_at_once, presented
 
 DEVICE_MAX_LENGTH = 255
 CLOSED = (Event.Status.CANCELLED, Event.Status.DELETED)
@@ -51,11 +52,63 @@ def check_in(scan: Scan) -> CheckIn:
     Raises OrderNotFound, WrongEvent, EventOff, NotPaid, AlreadyCheckedIn or TooManyPeople; the refused scan is kept.
     """
     _repeat_refusal(scan)
+    seen = None
     try:
-        return _admit(scan)
+        seen = _look(scan)
+        return (seen and _admit_at_once(seen, scan)) or _admit(scan)
     except Refused as refusal:
-        _keep_refusal(scan, refusal)
+        _keep_refusal(scan, refusal, seen)
         raise
+
+
+def _look(scan: Scan) -> Order | None:
+    """The order, unlocked, with its night as this process last saw it; None: only a look under the lock will do."""
+    if scan.people is not None:
+        return None
+    return find_at_once(presented(scan.text))
+
+
+def _admit_at_once(order: Order, scan: Scan) -> CheckIn | None:
+    """What most scans are, without holding a lock from one round trip to the next: somebody who is inside already is
+    refused, and whoever is welcome comes in if the order and its night are still as they were looked at.
+
+    None: anything else, which `_admit` decides. Raises AlreadyCheckedIn.
+    """
+    earlier = CheckIn.objects.filter(order_id=order.pk).order_by().first()
+    if earlier is not None and scan.nonce:
+        return None
+    try:
+        _refuse_unless_welcome(order, scan, earlier)
+    except AlreadyCheckedIn:
+        raise
+    except Refused:
+        return None
+    return _let_in_at_once(order, scan)
+
+
+def _let_in_at_once(order: Order, scan: Scan) -> CheckIn | None:
+    checkin = _new_checkin(order, scan)
+    row = unsaved("CHECKIN", order, actor=scan.actor, new=_noted(checkin, scan))
+    welcome = (WELCOME, [order.pk, order.status, order.code_version, order.event.status])
+    sql, values = with_parts(welcome, "welcome", [checkin, row], "true")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            found = cursor.fetchone()
+    except IntegrityError:  # a twin of this scan was faster
+        return None
+    if found is None:
+        return None
+    saved(checkin)
+    return checkin
+
+
+# The lock waits for a refund of this order, or it for us; then the row is looked at again.
+WELCOME = """
+    SELECT orders.id FROM orders JOIN events ON events.id = orders.event_id
+    WHERE orders.id = %s AND (orders.status, orders.code_version, events.status) = (%s, %s, %s)
+    FOR NO KEY UPDATE OF orders
+"""
 
 
 def why_nobody_yet(event: Event) -> str:
@@ -84,15 +137,20 @@ def _admit(scan: Scan) -> CheckIn:
 
 
 def _let_in(order: Order, scan: Scan) -> CheckIn:
-    checkin = CheckIn.objects.create(
+    checkin = _new_checkin(order, scan)
+    checkin.save(force_insert=True)
+    record("CHECKIN", order, actor=scan.actor, new=_noted(checkin, scan))
+    return checkin
+
+
+def _new_checkin(order: Order, scan: Scan) -> CheckIn:
+    return CheckIn(
         order=order,
         admitted=scan.people or order.quantity,
         checked_in_by=scan.actor,
         device_info=_device(),
         nonce=scan.nonce,
     )
-    record("CHECKIN", order, actor=scan.actor, new=_noted(checkin, scan))
-    return checkin
 
 
 def _let_more_in(checkin: CheckIn, order: Order, scan: Scan) -> CheckIn:
@@ -148,17 +206,17 @@ def _already(checkin: CheckIn) -> AlreadyCheckedIn:
     return AlreadyCheckedIn(f"{who} at {local:%H:%M}.", checkedInAt=timestamp(checkin.checked_in_at))
 
 
-def _keep_refusal(scan: Scan, refusal: Refused) -> None:
+def _keep_refusal(scan: Scan, refusal: Refused, seen: Order | None) -> None:
     """After the rollback, in a transaction of its own. A repeated scan is kept once."""
     row = RefusedScan(
-        order=Order.objects.filter(presented(scan.text)).first(),
+        order=seen or Order.objects.filter(presented(scan.text)).first(),
         code=refusal.code,
         presented_hash=scan.fingerprint,
         nonce=scan.nonce,
         scanned_by=scan.actor,
         device_info=_device(),
     )
-    RefusedScan.objects.bulk_create([row], ignore_conflicts=True)
+    insert_or_ignore(row)
 
 
 def _repeat_refusal(scan: Scan) -> None:

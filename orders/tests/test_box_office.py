@@ -149,7 +149,7 @@ def test_refused_check_in_sells_nothing(office, monkeypatch):
     def refuse(*args):
         raise Refused
 
-    monkeypatch.setattr("orders.services.checkin._admit", refuse)
+    monkeypatch.setattr("orders.services.checkin._refuse_unless_welcome", refuse)
 
     assert refusal(box_office.sell, wish(tonight()), method="cash", actor=office, let_in=True)
     assert (Order.objects.exists(), TicketTier.objects.get().sold) == (False, 0)

@@ -2,8 +2,12 @@ import hashlib
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import AuditLog
+from events.models import Event
+from events.queries import look
 from homeproductions.errors import Refused
 from orders import codes
 from orders.models import CheckIn, Order, RefusedScan
@@ -101,6 +105,9 @@ def test_second_scan_is_refused_with_the_time(door, order):
     assert (response.status_code, answer["code"]) == (400, "ALREADY_CHECKED_IN")
     assert answer["checkedInAt"].endswith("Z")
     assert (CheckIn.objects.count(), RefusedScan.objects.get().code) == (1, "ALREADY_CHECKED_IN")
+
+
+new_checkin = checkin._new_checkin
 
 
 def refused(response):
@@ -327,3 +334,35 @@ def test_hands_are_bound_to_paid_orders_of_the_night(party):
     assert refused_by_hand(party, 1, event_id=make_event().pk)[0] == "WRONG_EVENT"
     assert refused_by_hand(make_order(), 1)[0] == "NOT_PAID"
     assert not CheckIn.objects.exists()
+
+
+# --- Looked at a moment ago, decided now ----------------------------------------------------------------------
+
+
+def test_scan_of_most_guests_holds_no_lock_over_a_round_trip(door, order):
+    with CaptureQueriesContext(connection) as queries:
+        assert door({"order_number": order.order_number}).status_code == 200
+        assert door({"order_number": order.order_number}).status_code == 400
+
+    said = [query["sql"] for query in queries]
+    assert not [sql for sql in said if sql.startswith("SELECT") and "FOR NO KEY UPDATE" in sql]
+    assert len([sql for sql in said if "INSERT" in sql]) == 2
+
+
+def test_night_that_was_cancelled_a_moment_ago_admits_nobody(door, order, settings):
+    settings.MEMORY_SECONDS = 60
+    look(order.event_id, order.tier_id)
+    Event.objects.update(status="cancelled")
+
+    assert refused(door({"order_number": order.order_number})) == (400, "EVENT_NOT_ACTIVE")
+    assert CheckIn.objects.count() == 0
+
+
+def test_order_that_is_refunded_between_look_and_admission_stays_out(door, order, monkeypatch):
+    def refund_meanwhile(*args):
+        Order.objects.update(status="refunded")
+
+    monkeypatch.setattr(checkin, "_new_checkin", lambda *args: refund_meanwhile() or new_checkin(*args))
+
+    assert refused(door({"order_number": order.order_number})) == (400, "NOT_PAID")
+    assert CheckIn.objects.count() == 0
