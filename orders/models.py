@@ -282,6 +282,12 @@ class Payment(UUIDModel):
                 fields=["needs_review", "-created_at"], name="payment_by_review", condition=~Q(needs_review="")
             ),
             models.Index(fields=["outcome", "-created_at"], name="payment_by_outcome", condition=~Q(outcome="")),
+            # Told before its charge, which each new charge asks for.
+            models.Index(
+                fields=["provider"],
+                name="payment_told_early",
+                condition=Q(charge__isnull=True, outcome="") & ~Q(kind="charge"),
+            ),
         ]
 
     def __str__(self) -> str:
