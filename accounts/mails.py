@@ -3,12 +3,12 @@ in the outbox, and whoever looks at the mail there does not see it."""
 
 from datetime import timedelta
 
-from constance import config
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from homeproductions.house import house
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from homeproductions.mail.registry import renders
@@ -41,8 +41,7 @@ def _user_of(email: OutboxEmail) -> User:
 
 def _message(email: OutboxEmail, user: User, token: str) -> EmailMultiAlternatives:
     context = {
-        "site_name": config.site_name,
-        "contact_email": config.contact_email,
+        **house(),
         "name": user.name,
         "role": user.get_role_display(),
         "is_invitation": email.email_type == EmailKind.STAFF_INVITE,

@@ -1,9 +1,9 @@
 """The mails of the newsletter, rendered by the worker."""
 
-from constance import config
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
+from homeproductions.house import house
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.registry import renders
@@ -36,8 +36,7 @@ def newsletter_mail(template: str, subscriber: Subscriber, link: str) -> EmailMu
     """A mail from `templates/emails/`, with what lets a mail program offer its own unsubscribe button (RFC 8058)."""
     way_out = links.unsubscribe_url(subscriber.pk)
     context = {
-        "site_name": config.site_name,
-        "contact_email": config.contact_email,
+        **house(),
         "link": link,
         "unsubscribe_link": way_out,
     }

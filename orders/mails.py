@@ -8,7 +8,6 @@ from email.mime.image import MIMEImage
 from email.utils import parseaddr
 from typing import Any
 
-from constance import config
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, SafeMIMEMultipart
 from django.db.models import Sum
@@ -18,6 +17,7 @@ from icalendar import Calendar
 from icalendar import Event as CalendarEvent
 
 from events.models import Event
+from homeproductions.house import house
 from homeproductions.mail import services as outbox
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import EmailKind, OutboxEmail
@@ -187,8 +187,7 @@ def ticket_context(order: Order, code: str) -> dict[str, Any]:
 def order_context(order: Order) -> dict[str, Any]:
     """What the mails and the page of an order both tell."""
     return {
-        "site_name": config.site_name,
-        "contact_email": config.contact_email,
+        **house(),
         "order": order,
         "event": order.event,
         "place": place_of(order.event),

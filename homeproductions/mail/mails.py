@@ -1,11 +1,12 @@
 """The one mail that is about nothing but mail."""
 
-from constance import config
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
+
+from homeproductions.house import house
 
 from .models import EmailKind, OutboxEmail
 from .registry import renders
@@ -15,8 +16,7 @@ from .registry import renders
 def render_test(email: OutboxEmail) -> EmailMultiAlternatives:
     """Proof that mail arrives, with the times that tell how long it took."""
     context = {
-        "site_name": config.site_name,
-        "contact_email": config.contact_email,
+        **house(),
         "asked": timezone.localtime(email.created_at),
         "sent": timezone.localtime(),
         "link": settings.PUBLIC_URL + reverse("admin:mail_outboxemail_change", args=[email.pk]),

@@ -12,7 +12,6 @@ from smtplib import SMTPException
 from typing import Any
 
 import structlog
-from constance import config
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
@@ -20,6 +19,8 @@ from django.core.validators import validate_email
 from django.db import models, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+
+from homeproductions.house import house
 
 from .errors import NotWanted, ServerAway, Unsendable, in_words, is_final
 from .models import MAX_ATTEMPTS, OutboxEmail
@@ -260,8 +261,9 @@ def compose(email: OutboxEmail, *, is_preview: bool = False) -> EmailMultiAltern
     """The finished message. Raises Unsendable, NotWanted, or whatever its renderer raises."""
     message = render(email, is_preview=is_preview)
     _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
-    message.from_email = formataddr((one_line(config.site_name), sender))
-    message.reply_to = [one_line(config.contact_email)] if config.contact_email else []
+    site_name, contact = house()["site_name"], house()["contact_email"]
+    message.from_email = formataddr((one_line(site_name), sender))
+    message.reply_to = [one_line(contact)] if contact else []
     message.to = [_checked(email.recipient_email)]
     message.subject = email.subject
     # The same at every attempt, so that a mail program can fold duplicates. Some providers replace the Message-ID.

@@ -5,15 +5,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0009_filters_by_index'),
+        ("orders", "0009_filters_by_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('charge__isnull', True), ('outcome', ''), models.Q(('kind', 'charge'), _negated=True)), fields=['provider'], name='payment_told_early'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(
+                    ("charge__isnull", True), ("outcome", ""), models.Q(("kind", "charge"), _negated=True)
+                ),
+                fields=["provider"],
+                name="payment_told_early",
+            ),
         ),
     ]
