@@ -165,7 +165,7 @@ def test_throwaway_deletes_itself_and_what_a_killed_run_left(base):
 def test_url_leads_django_to_the_socket():
     config = environ.Env.db_url_config(Cluster(Path("/var/tmp/a+b c")).url("tickets"))
 
-    assert (config["ENGINE"], config["NAME"]) == ("homeproductions.postgresql", "tickets")
+    assert (config["ENGINE"], config["NAME"]) == ("django.db.backends.postgresql", "tickets")
     assert config["OPTIONS"] == {"host": "/var/tmp/a+b c/postgres18"}
 
 
