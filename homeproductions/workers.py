@@ -1,0 +1,27 @@
+"""How a web worker takes its connections."""
+
+from concurrent.futures import Future
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+
+class FairWorker(ThreadWorker):
+    """gunicorn's threads, but a new connection is taken only while one of them is free to serve it. Otherwise the
+    worker that wakes first takes all that come in the same moment, keeps them alive, and the others have nothing to
+    do: that cost half of the speed."""
+
+    busy = 0
+
+    def enqueue_req(self, conn: Any) -> None:
+        self.busy += 1
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+        self.busy -= 1
+        super().finish_request(conn, fs)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        has_room = self.nr_conns < self.worker_connections
+        self.set_accept_enabled(self.alive and has_room and self.busy < self.cfg.threads)
+        super().wait_for_and_dispatch_events(timeout)
