@@ -6,6 +6,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
 
+from homeproductions.statements import fetch_one
+
 from .errors import InvalidToken, NoToken
 from .models import User
 from .tokens import AccessToken
@@ -44,8 +46,8 @@ def user_of(token: AccessToken) -> User:
         user_id = UUID(str(token.get("sub")))
     except ValueError as error:
         raise InvalidToken from error
-    user = User.objects.filter(pk=user_id, is_active=True).first()
-    if user is None or user.token_version != token.get("ver"):
+    user = fetch_one(User, "id = %s", user_id)
+    if user is None or not user.is_active or user.token_version != token.get("ver"):
         raise InvalidToken
     return user
 

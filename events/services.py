@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.text import slugify
@@ -15,7 +15,7 @@ from accounts.models import User
 from audit.services import record
 from homeproductions import days
 from homeproductions.errors import Invalid
-from homeproductions.statements import with_parts
+from homeproductions.statements import run, with_parts
 
 from . import images
 from .errors import (
@@ -69,9 +69,7 @@ def take(seen: TicketTier, quantity: int, *rows: Model) -> datetime | None:
     now_seen = [getattr(seen, name) for name in TIER_AS_SEEN] + [getattr(seen.event, name) for name in EVENT_AS_SEEN]
     first = (TAKE, [quantity, seen.pk, quantity, *now_seen])
     sql, values = with_parts(first, "taken", list(rows), "statement_timestamp()")
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        found = cursor.fetchone()
+    found = run(sql, values)
     return found[0] if found else None
 
 

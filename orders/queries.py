@@ -12,6 +12,7 @@ from events.queries import as_uuid, look
 from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.parsers import load_json
+from homeproductions.statements import fetch_one
 
 from . import codes
 from .errors import OrderNotFound, PaymentNotFound
@@ -36,15 +37,15 @@ def find_by_number(text: str) -> Order:
 
 def find_for_guest(text: str) -> Order:
     """`find_by_number` for looking only: see `find_at_once`."""
-    order = find_at_once(Q(order_number=normal_number(text)))
+    order = find_at_once("order_number", normal_number(text))
     if order is None:
         raise OrderNotFound
     return order
 
 
-def find_at_once(condition: Q) -> Order | None:
+def find_at_once(column: str, value: Any) -> Order | None:
     """The order by one small query, its night as this process last saw it, at most a second ago."""
-    order = Order.objects.filter(condition).order_by().first()
+    order = fetch_one(Order, f"{column} = %s", value)
     if order is not None:
         order.tier = look(order.event_id, order.tier_id)
         order.event = order.tier.event
@@ -62,14 +63,20 @@ def presented(text: str) -> Q:
 
     A QR that carries a code is looked up by that code alone: a revoked code must not pass by the number beside it.
     """
+    column, value = shown(text)
+    return Q(**{column: value})
+
+
+def shown(text: str) -> tuple[str, Any]:
+    """`presented` as the column and its value."""
     text = text.strip()
     if text.startswith("{"):
         payload = _payload(text)
         text = payload.get("qr") or payload.get("id") or ""
     if codes.looks_like_code(text):
-        return Q(qr_code_hash=codes.hash_code(text))
+        return "qr_code_hash", codes.hash_code(text)
     order_id = as_uuid(text.lower())
-    return Q(pk=order_id) if order_id else Q(order_number=normal_number(text))
+    return ("id", order_id) if order_id else ("order_number", normal_number(text))
 
 
 def find_presented(text: str) -> Order:

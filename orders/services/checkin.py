@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,10 +15,10 @@ from events.models import Event
 from homeproductions import origin
 from homeproductions.api import timestamp
 from homeproductions.errors import Invalid, Refused
-from homeproductions.statements import insert_or_ignore, saved, with_parts
+from homeproductions.statements import fetch_one, insert_or_ignore, run, saved, with_parts
 from orders.errors import AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, TooManyPeople, WrongEvent
 from orders.models import CheckIn, Order, RefusedScan
-from orders.queries import find_at_once, presented
+from orders.queries import find_at_once, presented, shown
 
 DEVICE_MAX_LENGTH = 255
 CLOSED = (Event.Status.CANCELLED, Event.Status.DELETED)
@@ -65,7 +65,7 @@ def _look(scan: Scan) -> Order | None:
     """The order, unlocked, with its night as this process last saw it; None: only a look under the lock will do."""
     if scan.people is not None:
         return None
-    return find_at_once(presented(scan.text))
+    return find_at_once(*shown(scan.text))
 
 
 def _admit_at_once(order: Order, scan: Scan) -> CheckIn | None:
@@ -74,7 +74,7 @@ def _admit_at_once(order: Order, scan: Scan) -> CheckIn | None:
 
     None: anything else, which `_admit` decides. Raises AlreadyCheckedIn.
     """
-    earlier = CheckIn.objects.filter(order_id=order.pk).order_by().first()
+    earlier = fetch_one(CheckIn, "order_id = %s", order.pk)
     if earlier is not None and scan.nonce:
         return None
     try:
@@ -92,9 +92,7 @@ def _let_in_at_once(order: Order, scan: Scan) -> CheckIn | None:
     welcome = (WELCOME, [order.pk, order.status, order.code_version, order.event.status])
     sql, values = with_parts(welcome, "welcome", [checkin, row], "true")
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            found = cursor.fetchone()
+        found = run(sql, values)
     except IntegrityError:  # a twin of this scan was faster
         return None
     if found is None:
