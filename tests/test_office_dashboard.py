@@ -24,8 +24,7 @@ def a_full_house():
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk-light", "phone-dark"])
 def test_dashboard_has_no_barriers(visitor, size, scheme):  # noqa: F811
     a_full_house()
     visitor.sign_in(make_user("admin"))

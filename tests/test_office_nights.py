@@ -205,8 +205,7 @@ def test_failed_uploads_are_tried_again(uploader, host):
 # --- For everybody ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk-light", "phone-dark"])
 def test_pages_have_no_barriers(office, size, scheme):
     tier = make_tier(make_event(name="Luna", image_url=f"{office.address}/static/public/icon.svg"))
     make_order(tier, "paid")
