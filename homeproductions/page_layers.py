@@ -11,8 +11,6 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.middleware.clickjacking import XFrameOptionsMiddleware
-from django.middleware.csrf import CsrfViewMiddleware
 
 from .middleware import is_api
 
@@ -36,20 +34,11 @@ class Session(OnPages, SessionMiddleware):
     pass
 
 
-class Csrf(OnPages, CsrfViewMiddleware):
-    def process_view(self, request: HttpRequest, callback: Any, args: Any, kwargs: Any) -> Any:
-        return super().process_view(request, callback, args, kwargs) if is_page(request) else None
-
-
 class Authentication(OnPages, AuthenticationMiddleware):
     pass
 
 
 class Messages(OnPages, MessageMiddleware):
-    pass
-
-
-class XFrameOptions(OnPages, XFrameOptionsMiddleware):
     pass
 
 

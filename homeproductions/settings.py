@@ -81,10 +81,10 @@ MIDDLEWARE = [
     "homeproductions.throttles.RateLimits",
     "django.middleware.common.CommonMiddleware",
     "homeproductions.page_layers.Session",
-    "homeproductions.page_layers.Csrf",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "homeproductions.page_layers.Authentication",
     "homeproductions.page_layers.Messages",
-    "homeproductions.page_layers.XFrameOptions",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "homeproductions.page_layers.ContentPolicy",
 ]
 
