@@ -46,8 +46,8 @@ class RequestLog:
     """One line for each request, and its id in every other line about it and in the answer. Without the query, which
     may hold an address.
 
-    django-structlog's middleware says the same in two lines, through every step of structlog: that was a third of the
-    time of a small answer.
+    django-structlog's middleware says the same in two lines, through every step of structlog: that was half of the
+    time of the smallest answers.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
