@@ -19,7 +19,6 @@ from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
-from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -48,7 +47,7 @@ UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 PAGES = (OFFICE, "/orders/", "/newsletter/")
 INTEGER_MAX = 2**31 - 1  # of a PostgreSQL integer column
 RENDERER = JSONRenderer()
-DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 # --- Answers ------------------------------------------------------------------------------------------------

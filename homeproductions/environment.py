@@ -146,8 +146,6 @@ CHECKS: dict[str, Callable[[str], str]] = {
             "EMAIL_PORT",
             "JWT_REFRESH_EXPIRES_DAYS",
             "WEB_CONCURRENCY",
-            "DATABASE_POOL_SIZE",
-            "DATABASE_POOL_TIMEOUT",
             "RATE_LIMIT_WINDOW_MS",
             "RATE_LIMIT_MAX",
             "AUTH_RATE_LIMIT_MAX",

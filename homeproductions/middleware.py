@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -37,13 +37,9 @@ class SecurityHeaders:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not comes_from_proxy(request):
-            # Anybody can send this header; it says whether the guest's own connection was secure.
-            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        withhold_forged_scheme(request)
         response = self.get_response(request)
-        if is_preflight(request) and response.status_code == 200:
-            response.status_code = 204
-            del response.headers["Content-Type"]
+        tidy_preflight(request, response)
         for name, value in FIXED_HEADERS.items():
             response.headers.setdefault(name, value)
         if is_api(request.path) and not response.headers.get("Content-Type", "").startswith("text/html"):
@@ -51,6 +47,19 @@ class SecurityHeaders:
                 response.headers[name] = value
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def withhold_forged_scheme(request: HttpRequest) -> None:
+    """Anybody can send this header; it says whether the guest's own connection was secure."""
+    if "HTTP_X_FORWARDED_PROTO" in request.META and not comes_from_proxy(request):
+        del request.META["HTTP_X_FORWARDED_PROTO"]
+
+
+def tidy_preflight(request: HttpRequest, response: HttpResponse) -> None:
+    """Nothing to read is said by 204."""
+    if request.method == "OPTIONS" and is_preflight(request) and response.status_code == 200:
+        response.status_code = 204
+        del response.headers["Content-Type"]
 
 
 class StorableAddress:
@@ -72,7 +81,7 @@ class RequestOrigin:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        agent = request.headers.get("User-Agent", "")[: origin.USER_AGENT_MAX_LENGTH]
+        agent = request.META.get("HTTP_USER_AGENT", "")[: origin.USER_AGENT_MAX_LENGTH]
         agent = agent.replace("\x00", "").encode("utf-8", "replace").decode()
         origin.enter(origin.Origin(ip=client_address(request), user_agent=agent or None))
         try:
@@ -91,7 +100,7 @@ def is_preflight(request: HttpRequest) -> bool:
 
 def comes_from_proxy(request: HttpRequest) -> bool:
     peer = _parse(request.META.get("REMOTE_ADDR", ""))
-    return peer is not None and _is_trusted(peer)
+    return peer is not None and _is_trusted(peer, _proxies())
 
 
 def has_unstorable_address(request: HttpRequest) -> bool:
@@ -104,16 +113,27 @@ def client_address(request: HttpRequest) -> str | None:
 
     X-Forwarded-For is believed only when the request comes from TRUSTED_PROXIES: anybody can send that header.
     """
-    peer = _parse(request.META.get("REMOTE_ADDR", ""))
-    if peer is None or not _is_trusted(peer):
+    known = request.META
+    return _client(known.get("REMOTE_ADDR", ""), known.get("HTTP_X_FORWARDED_FOR", ""), _proxies())
+
+
+# Asked several times by each request, of the few phones and proxies that are about.
+@lru_cache(maxsize=1_000)
+def _client(peer_text: str, forwarded: str, proxies: tuple[str, ...]) -> str | None:
+    peer = _parse(peer_text)
+    if peer is None or not _is_trusted(peer, proxies):
         return str(peer) if peer else None
-    for text in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+    for text in reversed(forwarded.split(",")):
         hop = _parse(text)
         if hop is None:
             break
-        if not _is_trusted(hop):
+        if not _is_trusted(hop, proxies):
             return str(hop)
     return str(peer)
+
+
+def _proxies() -> tuple[str, ...]:
+    return tuple(settings.TRUSTED_PROXIES)
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -124,8 +144,8 @@ def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _is_trusted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return any(address in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
+def _is_trusted(address: ipaddress.IPv4Address | ipaddress.IPv6Address, proxies: tuple[str, ...]) -> bool:
+    return any(address in network for network in _networks(proxies))
 
 
 @cache

@@ -39,7 +39,7 @@ class Answer:
         """The answer as this caller can read it; 304 without content when they have it already."""
         encoding = _encoding(request)
         body = getattr(self, encoding) if encoding else self.body
-        headers = {"ETag": self.etag, "Cache-Control": CACHE_CONTROL, "Vary": "Accept-Encoding"}
+        headers = {"ETag": self.etag, "Cache-Control": CACHE_CONTROL}
         if encoding:
             headers["Content-Encoding"] = encoding
         response = HttpResponse(body, content_type="application/json", headers=headers)

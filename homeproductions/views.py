@@ -46,7 +46,8 @@ class ApiView(APIView):
             return self.handle_exception(error)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        self.perform_authentication(request)
+        if self.own_authenticators:
+            self.perform_authentication(request)
         self.check_permissions(request)
         self.check_throttles(request)
 

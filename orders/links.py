@@ -9,6 +9,7 @@ and dies with that key, and it names the version of the code and dies with that.
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cache
 from uuid import UUID
 
 from django.conf import settings
@@ -74,8 +75,13 @@ def payment_link(order: Order) -> str | None:
 
 
 def _token(order_id: UUID, version: int) -> str:
-    key = derive(settings.TICKET_KEY, LABEL).encode()
+    key = _key(settings.TICKET_KEY)
     # The first version goes without saying: links that were mailed before there were versions stay good.
     content = order_id.bytes + (version.to_bytes(VERSION_BYTES) if version > 1 else b"")
     signature = hmac.digest(key, content, hashlib.sha256)[:SIGNATURE_BYTES]
     return urlsafe_b64encode(content + signature).decode().rstrip("=")
+
+
+@cache
+def _key(ticket_key: str) -> bytes:
+    return derive(ticket_key, LABEL).encode()

@@ -74,7 +74,7 @@ def no_longer_payable(order: Order) -> dict[str, None]:
 
 def attempt_of(request: Request, wish: dict[str, Any]) -> Attempt | None:
     """None without the header; an empty one is not valid. Raises Invalid."""
-    key = request.headers.get("Idempotency-Key")
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     return Attempt.of(key, wish) if key is not None else None
 
 
@@ -104,7 +104,7 @@ def shown_to(request: Request, order: Order) -> dict[str, Any]:
     """In full for the owner, masked for everybody else."""
     email, token = (request.query_params.get(name, "").strip() for name in ("email", "token"))
     # Somebody who bought at the door left no address; then none proves anything.
-    if (email and email.lower() == order.buyer_email.lower()) or links.proves(token, order):
+    if (email and email.lower() == order.buyer_email.lower()) or (token and links.proves(token, order)):
         return shown(OrderSerializer, order)
     if email or token:
         throttles.count_wrong_proof(request)

@@ -7,7 +7,6 @@ import time
 from types import ModuleType
 
 import structlog
-from django.db import connection
 from django.utils import timezone
 
 from events.models import Event
@@ -56,7 +55,6 @@ def start(order: Order) -> bool:
         return True
     if time.monotonic() < _rests_until.get(provider.NAME, 0):
         return False
-    _let_go_of_the_database()
     try:
         checkout = provider.create(wish_of(order))
     except CheckoutFailed as error:
@@ -73,7 +71,6 @@ def ask_provider(order: Order) -> Standing:
     provider = next((each for each in PROVIDERS if order.checkout_provider == each.NAME), None)
     if provider is None or not provider.is_configured():
         return Standing("unknown")
-    _let_go_of_the_database()
     try:
         standing: Standing = provider.state_of(order.checkout_reference)
     except CheckoutFailed as error:
@@ -129,9 +126,3 @@ def _log_failure(order: Order, provider: ModuleType, error: CheckoutFailed) -> N
         status=error.status,
         reason=str(error),
     )
-
-
-def _let_go_of_the_database() -> None:
-    """The provider may take seconds; somebody else can use our connection meanwhile. The next query gets a new one."""
-    if not connection.in_atomic_block:
-        connection.close()
