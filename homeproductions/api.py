@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -496,12 +496,18 @@ class RequestBody(serializers.Serializer[Any]):
 
     def in_contract_casing(self, data: Mapping[str, Any]) -> dict[str, Any]:
         known: dict[str, Any] = {}
-        for name in map(str, self.fields):
-            for spelling in (name, snake_case(name), *self.aliases.get(name, [])):
+        for name, spellings in self.spellings.items():
+            for spelling in spellings:
                 if spelling in data:
                     known[name] = data[spelling]
                     break
         return known
+
+    @cached_property
+    def spellings(self) -> dict[str, tuple[str, ...]]:
+        """Of each field, the best one first."""
+        names = map(str, self.fields)
+        return {name: (name, snake_case(name), *self.aliases.get(name, [])) for name in names}
 
     @classmethod
     def refusal(cls, errors: Any) -> Refused:

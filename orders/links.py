@@ -21,6 +21,7 @@ from .errors import OrderNotFound
 from .models import Order
 
 PAGE = "order-page"
+ANY = "TOKEN"
 LABEL = "order link"
 ID_BYTES = SIGNATURE_BYTES = 16
 VERSION_BYTES = 4
@@ -65,7 +66,7 @@ def _length(version_bytes: int) -> int:
 
 def order_url(order: Order) -> str:
     """The address of the order's page, absolute."""
-    return settings.PUBLIC_URL + reverse(PAGE, args=[token_of(order)])
+    return settings.PUBLIC_URL + _page().replace(ANY, token_of(order))
 
 
 def payment_link(order: Order) -> str | None:
@@ -80,6 +81,12 @@ def _token(order_id: UUID, version: int) -> str:
     content = order_id.bytes + (version.to_bytes(VERSION_BYTES) if version > 1 else b"")
     signature = hmac.digest(key, content, hashlib.sha256)[:SIGNATURE_BYTES]
     return urlsafe_b64encode(content + signature).decode().rstrip("=")
+
+
+@cache
+def _page() -> str:
+    """The path of the page of any order."""
+    return reverse(PAGE, args=[ANY])
 
 
 @cache

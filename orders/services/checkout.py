@@ -189,7 +189,10 @@ def place_test_order(
 
 def new_order_number(now: datetime) -> str:
     """`HP261123-4K7Q0ZPA`: the UTC date and eight characters nobody can guess from another number."""
-    tail = "".join(secrets.choice(NUMBER_ALPHABET) for _ in range(NUMBER_LENGTH))
+    left, tail = secrets.randbelow(len(NUMBER_ALPHABET) ** NUMBER_LENGTH), ""
+    for _ in range(NUMBER_LENGTH):
+        left, place = divmod(left, len(NUMBER_ALPHABET))
+        tail += NUMBER_ALPHABET[place]
     return f"HP{now.astimezone(UTC):%y%m%d}-{tail}"
 
 

@@ -4,11 +4,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from constance import config
-from django.core.cache import caches
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -17,6 +15,7 @@ from audit.models import AuditLog
 from audit.services import record
 from events.models import Event
 from homeproductions import chores
+from homeproductions.memory import Memory
 from orders import mails
 from orders.checkouts import Standing, State
 from orders.journal import minor_units
@@ -33,7 +32,6 @@ REASON = "hold expired"
 POSTPONED = "HOLD_POSTPONED"
 BATCH = 100
 LONGEST_MINUTES = 60 * 24 * 365 * 10  # a typing error in the setting must not overflow a date
-SETTING_SECONDS = 5
 
 # How often a checkout at a provider earns an order another few minutes, by the provider's answer: a form that is
 # merely open gets one chance, a provider that is away a few, money on its way an hour.
@@ -56,15 +54,12 @@ def length(event: Event) -> timedelta | None:
 
 
 def _house_minutes() -> int:
-    """The `order_hold_minutes` setting, at most 5 seconds old.
+    """The `order_hold_minutes` setting, at most a second old: every read of a setting is a query, and all orders of a
+    rush would repeat this one."""
+    return _settings.get("order_hold_minutes", lambda: int(config.order_hold_minutes))
 
-    Every read of a setting is a query, and all orders of a rush would repeat this one. Nobody notices that a new
-    length holds for the orders of five seconds later; longer, and staff who test their change would.
-    """
-    minutes: Any = caches["default"].get_or_set(
-        "order_hold_minutes", lambda: config.order_hold_minutes, SETTING_SECONDS
-    )
-    return minutes
+
+_settings: Memory[int] = Memory()
 
 
 # --- Expiry ------------------------------------------------------------------------------------------------
