@@ -1,6 +1,7 @@
 """Access and refresh tokens: two kinds of JWT under two secrets, so that neither can pass for the other."""
 
 import hashlib
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -54,5 +55,7 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+# Its making prepares the key.
+@cache
 def _backend(secret: str) -> Any:
     return TokenBackend("HS256", signing_key=secret, issuer=ISSUER, leeway=LEEWAY_SECONDS)

@@ -12,6 +12,7 @@ from django.db.models.expressions import DatabaseDefault
 
 Part = tuple[str, list[Any]]
 Row = TypeVar("Row", bound=Model)
+Other = TypeVar("Other", bound=Model)
 
 
 def insert_from(source: str, row: Model) -> Part:
@@ -73,18 +74,38 @@ def with_parts(first: Part, name: str, rows: list[Model], result: str) -> Part:
 def fetch_one(model: type[Row], condition: str, *values: Any) -> Row | None:
     """The row for which the condition (SQL of our own over one column that is unique) holds. For what is asked all
     the time: the ORM makes its SQL anew each time, and that takes longer than the answer."""
-    sql, names = _select(model, condition)
-    row = run(sql, values)
-    return model.from_db(DEFAULT_DB_ALIAS, names, row) if row is not None else None
+    row = run(f"SELECT {_columns_of(model)} FROM {_table(model)} WHERE {condition}", values)  # noqa: S608 (our names)
+    return model.from_db(DEFAULT_DB_ALIAS, _names(model), row) if row is not None else None
+
+
+def fetch_beside(
+    model: type[Row], condition: str, beside: type[Other], link: str, *values: Any
+) -> tuple[Row | None, Other | None]:
+    """`fetch_one`, and the one row of `beside` whose column `link` names it, if there is one."""
+    joined = f"{_table(model)} LEFT JOIN {_table(beside)} ON {_table(beside)}.{link} = {_table(model)}.id"
+    columns = f"{_columns_of(model)}, {_columns_of(beside)}"
+    row = run(f"SELECT {columns} FROM {joined} WHERE {_table(model)}.{condition}", values)  # noqa: S608 (our names)
+    if row is None:
+        return None, None
+    split = len(_names(model))
+    found = model.from_db(DEFAULT_DB_ALIAS, _names(model), row[:split])
+    return found, beside.from_db(DEFAULT_DB_ALIAS, _names(beside), row[split:]) if row[split] is not None else None
 
 
 @cache
-def _select(model: type[Model], condition: str) -> tuple[str, list[str]]:
+def _table(model: type[Model]) -> str:
+    return connections[DEFAULT_DB_ALIAS].ops.quote_name(model._meta.db_table)
+
+
+@cache
+def _columns_of(model: type[Model]) -> str:
     quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
-    fields = model._meta.concrete_fields
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    table = quote(model._meta.db_table)
-    return f"SELECT {columns} FROM {table} WHERE {condition}", [field.attname for field in fields]  # noqa: S608
+    return ", ".join(f"{_table(model)}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
+
+
+@cache
+def _names(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
 
 
 def run(sql: str, values: Sequence[Any]) -> Any:

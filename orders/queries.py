@@ -12,7 +12,7 @@ from events.queries import as_uuid, look
 from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.parsers import load_json
-from homeproductions.statements import fetch_one
+from homeproductions.statements import fetch_beside, fetch_one
 
 from . import codes
 from .errors import OrderNotFound, PaymentNotFound
@@ -36,19 +36,24 @@ def find_by_number(text: str) -> Order:
 
 
 def find_for_guest(text: str) -> Order:
-    """`find_by_number` for looking only: see `find_at_once`."""
-    order = find_at_once("order_number", normal_number(text))
+    """`find_by_number` for looking only: by one small query, its night as this process last saw it, at most a second
+    ago."""
+    order = fetch_one(Order, "order_number = %s", normal_number(text))
     if order is None:
         raise OrderNotFound
-    return order
+    return _at_its_night(order)
 
 
-def find_at_once(column: str, value: Any) -> Order | None:
-    """The order by one small query, its night as this process last saw it, at most a second ago."""
-    order = fetch_one(Order, f"{column} = %s", value)
-    if order is not None:
-        order.tier = look(order.event_id, order.tier_id)
-        order.event = order.tier.event
+def find_for_door(text: str) -> tuple[Order | None, CheckIn | None]:
+    """The order shown at the door and its check-in, as `find_for_guest` looks."""
+    column, value = shown(text)
+    order, checkin = fetch_beside(Order, f"{column} = %s", CheckIn, "order_id", value)
+    return _at_its_night(order) if order is not None else None, checkin
+
+
+def _at_its_night(order: Order) -> Order:
+    order.tier = look(order.event_id, order.tier_id)
+    order.event = order.tier.event
     return order
 
 

@@ -15,10 +15,10 @@ from events.models import Event
 from homeproductions import origin
 from homeproductions.api import timestamp
 from homeproductions.errors import Invalid, Refused
-from homeproductions.statements import fetch_one, insert_or_ignore, run, saved, with_parts
+from homeproductions.statements import insert_or_ignore, run, saved, with_parts
 from orders.errors import AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, TooManyPeople, WrongEvent
 from orders.models import CheckIn, Order, RefusedScan
-from orders.queries import find_at_once, presented, shown
+from orders.queries import find_for_door, presented
 
 DEVICE_MAX_LENGTH = 255
 CLOSED = (Event.Status.CANCELLED, Event.Status.DELETED)
@@ -54,27 +54,25 @@ def check_in(scan: Scan) -> CheckIn:
     _repeat_refusal(scan)
     seen = None
     try:
-        seen = _look(scan)
-        return (seen and _admit_at_once(seen, scan)) or _admit(scan)
+        seen, earlier = _look(scan)
+        return (seen and _admit_at_once(seen, earlier, scan)) or _admit(scan)
     except Refused as refusal:
         _keep_refusal(scan, refusal, seen)
         raise
 
 
-def _look(scan: Scan) -> Order | None:
-    """The order, unlocked, with its night as this process last saw it; None: only a look under the lock will do."""
-    if scan.people is not None:
-        return None
-    return find_at_once(*shown(scan.text))
+def _look(scan: Scan) -> tuple[Order | None, CheckIn | None]:
+    """The order and its check-in, unlocked, with its night as this process last saw it; nothing: only a look under the
+    lock will do."""
+    return find_for_door(scan.text) if scan.people is None else (None, None)
 
 
-def _admit_at_once(order: Order, scan: Scan) -> CheckIn | None:
+def _admit_at_once(order: Order, earlier: CheckIn | None, scan: Scan) -> CheckIn | None:
     """What most scans are, without holding a lock from one round trip to the next: somebody who is inside already is
     refused, and whoever is welcome comes in if the order and its night are still as they were looked at.
 
     None: anything else, which `_admit` decides. Raises AlreadyCheckedIn.
     """
-    earlier = fetch_one(CheckIn, "order_id = %s", order.pk)
     if earlier is not None and scan.nonce:
         return None
     try:
