@@ -60,7 +60,7 @@ def test_all_faults_are_named_at_once(change, named):
         ("LOG_LEVEL", "bogus"),
         ("DEBUG", "maybe"),
         ("PORT", "http"),
-        ("DATABASE_POOL_SIZE", "0"),
+        ("WEB_CONCURRENCY", "0"),
     ],
 )
 def test_value_that_cannot_be_meant_is_named(name, value):

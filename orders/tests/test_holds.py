@@ -109,7 +109,8 @@ def test_free_order_has_no_hold(api):
     assert list(Order.objects.values_list("status", "hold_expires_at")) == [("paid", None)]
 
 
-def test_setting_is_read_before_the_tier_is_locked_and_not_for_every_order(api):
+def test_setting_is_read_before_the_tier_is_locked_and_not_for_every_order(api, settings):
+    settings.MEMORY_SECONDS = 60
     tier = make_tier()
 
     with CaptureQueriesContext(connection) as first:
