@@ -140,6 +140,7 @@ CHECKS: dict[str, Callable[[str], str]] = {
     "DEBUG": yes_or_no,
     "EMAIL_STARTTLS": yes_or_no,
     "RATE_LIMIT_ENABLED": yes_or_no,
+    "DATABASE_PREPARE": yes_or_no,
     **dict.fromkeys(
         (
             "PORT",

@@ -110,17 +110,14 @@ def _names(model: type[Model]) -> list[str]:
 
 def run(sql: str, values: Sequence[Any]) -> Any:
     """Execute one statement and return its first row, None without one."""
-    # Not prepared on the server: that was no faster, and breaks behind PgBouncer.
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.fetchone()
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    return connection.run(sql, values)
 
 
 def insert_or_ignore(row: Model) -> None:
     """Insert the unsaved row in one round trip, unless there is one that it collides with."""
     sql, values = insert_from("(SELECT) AS once", row)
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(f"{sql} ON CONFLICT DO NOTHING", values)
+    run(f"{sql} ON CONFLICT DO NOTHING", values)
 
 
 def saved(row: Model) -> None:

@@ -1,19 +1,41 @@
-"""Django's PostgreSQL backend, with one thing changed: how it finds out whether a kept connection still works.
-
-Asking the server, as Django does, is a round trip before each request. A server that stops or restarts hangs up, and
-that is seen on the socket for nothing. That bought a tenth of the time of an order.
-"""
+"""Django's PostgreSQL backend, with two things changed: how it finds out whether a kept connection still works, and a
+short way for the few statements that are sent all the time."""
 
 import select
+from collections.abc import Sequence
+from typing import Any
 
+import psycopg
+from django.conf import settings
 from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
+        """Asking the server, as Django does, is a round trip before each request. A server that stops or restarts hangs
+        up, and that is seen on the socket for nothing. That bought a tenth of the time of an order."""
         if self.connection is None or self.connection.closed:
             return False
         poll = select.poll()
         poll.register(self.connection.fileno(), select.POLLIN | select.POLLERR | select.POLLHUP)
         # Something to read although nothing was asked: a farewell, or news that do not matter.
         return not poll.poll(0) or super().is_usable()
+
+    def run(self, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """Execute one statement and return its first row; None without one, and where it has no rows to return.
+
+        Without the cursors that Django wraps around the driver's, with the values apart from the text, and prepared
+        where the settings allow it: that takes a third of the processor's time, here and in the server.
+        """
+        if self.queries_logged:  # whoever watches sees it
+            with self.cursor() as watched:
+                watched.execute(sql, values)
+                return watched.fetchone() if watched.description else None
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        self.validate_thread_sharing()
+        self.validate_no_broken_transaction()
+        with self.wrap_database_errors:
+            cursor = psycopg.Cursor(self.connection)
+            cursor.execute(sql, values, prepare=settings.DATABASE_PREPARE)
+            return cursor.fetchone() if cursor.rownumber is not None else None

