@@ -10,7 +10,7 @@ import brotli
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 
-from .api import RENDERER
+from .api import in_json
 from .memory import Memory
 
 # A CDN in front may answer as long as we would ourselves.
@@ -22,7 +22,7 @@ class Answer:
     """An envelope in bytes, also compressed once somebody asks for that."""
 
     def __init__(self, **payload: Any) -> None:
-        self.body: bytes = RENDERER.render({"success": True, **payload})
+        self.body: bytes = in_json({"success": True, **payload})
         # Weak: the same content, whether compressed or not.
         self.etag = f'W/"{hashlib.sha256(self.body).hexdigest()[:32]}"'
 
