@@ -61,6 +61,66 @@ def _select(model: type[Model], condition: str) -> tuple[str, list[str]]:
     return f"SELECT {columns} FROM {table} WHERE {condition}", [field.attname for field in fields]  # noqa: S608
 
 
+def fetch_with(model: type[Row], parents: tuple[str, ...], condition: str, *values: Any) -> Row | None:
+    """`fetch_one` with the rows that it belongs to, as `select_related` brings them. The condition names its table."""
+    sql, models = _select_with(model, parents)
+    found = run(f"{sql} WHERE {condition}", values)
+    if found is None:
+        return None
+    row, *others = _split(found, models)
+    for name, parent in zip(parents, others, strict=True):
+        setattr(row, name, parent)
+    return row
+
+
+@cache
+def _select_with(model: type[Model], parents: tuple[str, ...]) -> tuple[str, list[Any]]:
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
+    table = quote(model._meta.db_table)
+    keys: list[Any] = [model._meta.get_field(name) for name in parents]
+    models = [model, *(key.related_model for key in keys)]
+    joins = [
+        f" JOIN {quote(key.related_model._meta.db_table)} AS {quote(key.name)}"
+        f" ON {quote(key.name)}.{quote(key.target_field.column)} = {table}.{quote(key.column)}"
+        for key in keys
+    ]
+    names = ", ".join(map(columns, models, [model._meta.db_table, *parents]))
+    return f"SELECT {names} FROM {table}{''.join(joins)}", models  # noqa: S608 (names from our models)
+
+
+def _split(values: Sequence[Any], models: list[type[Model]]) -> list[Any]:
+    rows, start = [], 0
+    for model in models:
+        end = start + len(model._meta.concrete_fields)
+        rows.append(made_of(model, values[start:end]))
+        start = end
+    return rows
+
+
+@cache
+def columns(model: type[Model], table: str) -> str:
+    """All columns of the model, out of the table or what goes by that name, for `made_of`."""
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
+    return ", ".join(f"{quote(table)}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
+
+
+def made_of(model: type[Row], values: Sequence[Any]) -> Row:
+    """The row that has these values in its `columns`."""
+    names, conversions = _reading(model)
+    row = model.from_db(DEFAULT_DB_ALIAS, names, values)
+    for name, convert in conversions:
+        setattr(row, name, convert(getattr(row, name), None, connections[DEFAULT_DB_ALIAS]))
+    return row
+
+
+@cache
+def _reading(model: type[Model]) -> tuple[list[str], list[tuple[str, Any]]]:
+    """The names of the model's values, and how those are read that the database does not give as they are (JSON)."""
+    fields = model._meta.concrete_fields
+    conversions = [(field.attname, getattr(field, "from_db_value", None)) for field in fields]
+    return [field.attname for field in fields], [(name, convert) for name, convert in conversions if convert]
+
+
 def run(sql: str, values: Sequence[Any]) -> Any:
     """Execute one statement and return its first row, None without one."""
     # Not prepared on the server: that was no faster, and breaks behind PgBouncer.

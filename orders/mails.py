@@ -22,6 +22,7 @@ from homeproductions.mail import services as outbox
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from homeproductions.mail.registry import renders
+from homeproductions.statements import fetch_with
 from orders import links
 from orders.models import JournalEntry, Order
 from orders.places import waiting_charges
@@ -134,7 +135,7 @@ def render_hold_expired(email: OutboxEmail) -> EmailMultiAlternatives:
 def render_event_off(email: OutboxEmail) -> EmailMultiAlternatives:
     """Word that the night is cancelled, and what that means for the order as it is now. Raises NotWanted when the
     night takes place after all, or the order was refunded meanwhile."""
-    order = Order.objects.select_related("event", "tier").get(emails=email)
+    order = _order(email)
     if not order.event.is_off:
         raise NotWanted("the night takes place after all")
     if order.status == Order.Status.REFUNDED:
@@ -145,9 +146,15 @@ def render_event_off(email: OutboxEmail) -> EmailMultiAlternatives:
 
 def _order_of(email: OutboxEmail, status: str) -> Order:
     """The mail's order with its night. Raises NotWanted when it is not in the state that justified the mail."""
-    order = Order.objects.select_related("event", "tier").get(emails=email)
+    order = _order(email)
     if order.status != status:
         raise NotWanted(f"the order is {order.status}, not {status}")
+    return order
+
+
+def _order(email: OutboxEmail) -> Order:
+    order = fetch_with(Order, ("event", "tier"), "orders.id = %s", email.order_id)
+    assert order is not None  # the database holds the two together
     return order
 
 
