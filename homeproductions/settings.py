@@ -306,7 +306,7 @@ if EMAIL_PROVIDER:
     MAIL_TRANSPORT = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
     ANYMAIL = {f"{EMAIL_PROVIDER.upper()}_API_KEY": env.str("EMAIL_PROVIDER_KEY", ""), "REQUESTS_TIMEOUT": 10}
 elif EMAIL_HOST:
-    MAIL_TRANSPORT = "django.core.mail.backends.smtp.EmailBackend"
+    MAIL_TRANSPORT = "homeproductions.mail.backends.Smtp"
 else:
     MAIL_TRANSPORT = ""
 EMAIL_BACKEND = "homeproductions.mail.backends.Outgoing"

@@ -74,38 +74,82 @@ def with_parts(first: Part, name: str, rows: list[Model], result: str) -> Part:
 def fetch_one(model: type[Row], condition: str, *values: Any) -> Row | None:
     """The row for which the condition (SQL of our own over one column that is unique) holds. For what is asked all
     the time: the ORM makes its SQL anew each time, and that takes longer than the answer."""
-    row = run(f"SELECT {_columns_of(model)} FROM {_table(model)} WHERE {condition}", values)  # noqa: S608 (our names)
-    return model.from_db(DEFAULT_DB_ALIAS, _names(model), row) if row is not None else None
+    return fetch_with(model, (), condition, *values)
 
 
 def fetch_beside(
     model: type[Row], condition: str, beside: type[Other], link: str, *values: Any
 ) -> tuple[Row | None, Other | None]:
-    """`fetch_one`, and the one row of `beside` whose column `link` names it, if there is one."""
-    joined = f"{_table(model)} LEFT JOIN {_table(beside)} ON {_table(beside)}.{link} = {_table(model)}.id"
-    columns = f"{_columns_of(model)}, {_columns_of(beside)}"
-    row = run(f"SELECT {columns} FROM {joined} WHERE {_table(model)}.{condition}", values)  # noqa: S608 (our names)
-    if row is None:
+    """`fetch_one`, and the one row of `beside` whose column `link` names it, if there is one. The condition names its
+    table."""
+    table, other = model._meta.db_table, beside._meta.db_table
+    names = f"{columns(model, table)}, {columns(beside, other)}"
+    sql = f"SELECT {names} FROM {table} LEFT JOIN {other} ON {other}.{link} = {table}.id WHERE {condition}"  # noqa: S608
+    found = run(sql, values)
+    if found is None:
         return None, None
-    split = len(_names(model))
-    found = model.from_db(DEFAULT_DB_ALIAS, _names(model), row[:split])
-    return found, beside.from_db(DEFAULT_DB_ALIAS, _names(beside), row[split:]) if row[split] is not None else None
+    split = len(model._meta.concrete_fields)
+    return made_of(model, found[:split]), made_of(beside, found[split:]) if found[split] is not None else None
+
+
+def fetch_with(model: type[Row], parents: tuple[str, ...], condition: str, *values: Any) -> Row | None:
+    """`fetch_one` with the rows that it belongs to, as `select_related` brings them. The condition names its table."""
+    sql, models = _select_with(model, parents)
+    found = run(f"{sql} WHERE {condition}", values)
+    if found is None:
+        return None
+    row, *others = _split(found, models)
+    for name, parent in zip(parents, others, strict=True):
+        setattr(row, name, parent)
+    return row
 
 
 @cache
-def _table(model: type[Model]) -> str:
-    return connections[DEFAULT_DB_ALIAS].ops.quote_name(model._meta.db_table)
-
-
-@cache
-def _columns_of(model: type[Model]) -> str:
+def _select_with(model: type[Model], parents: tuple[str, ...]) -> tuple[str, list[Any]]:
     quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
-    return ", ".join(f"{_table(model)}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
+    table = quote(model._meta.db_table)
+    keys: list[Any] = [model._meta.get_field(name) for name in parents]
+    models = [model, *(key.related_model for key in keys)]
+    joins = [
+        f" JOIN {quote(key.related_model._meta.db_table)} AS {quote(key.name)}"
+        f" ON {quote(key.name)}.{quote(key.target_field.column)} = {table}.{quote(key.column)}"
+        for key in keys
+    ]
+    names = ", ".join(map(columns, models, [model._meta.db_table, *parents]))
+    return f"SELECT {names} FROM {table}{''.join(joins)}", models  # noqa: S608 (names from our models)
+
+
+def _split(values: Sequence[Any], models: list[type[Model]]) -> list[Any]:
+    rows, start = [], 0
+    for model in models:
+        end = start + len(model._meta.concrete_fields)
+        rows.append(made_of(model, values[start:end]))
+        start = end
+    return rows
 
 
 @cache
-def _names(model: type[Model]) -> list[str]:
-    return [field.attname for field in model._meta.concrete_fields]
+def columns(model: type[Model], table: str) -> str:
+    """All columns of the model, out of the table or what goes by that name, for `made_of`."""
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
+    return ", ".join(f"{quote(table)}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
+
+
+def made_of(model: type[Row], values: Sequence[Any]) -> Row:
+    """The row that has these values in its `columns`."""
+    names, conversions = _reading(model)
+    row = model.from_db(DEFAULT_DB_ALIAS, names, values)
+    for name, convert in conversions:
+        setattr(row, name, convert(getattr(row, name), None, connections[DEFAULT_DB_ALIAS]))
+    return row
+
+
+@cache
+def _reading(model: type[Model]) -> tuple[list[str], list[tuple[str, Any]]]:
+    """The names of the model's values, and how those are read that the database does not give as they are (JSON)."""
+    fields = model._meta.concrete_fields
+    conversions = [(field.attname, getattr(field, "from_db_value", None)) for field in fields]
+    return [field.attname for field in fields], [(name, convert) for name, convert in conversions if convert]
 
 
 def run(sql: str, values: Sequence[Any]) -> Any:

@@ -47,7 +47,7 @@ def find_for_guest(text: str) -> Order:
 def find_for_door(text: str) -> tuple[Order | None, CheckIn | None]:
     """The order shown at the door and its check-in, as `find_for_guest` looks."""
     column, value = shown(text)
-    order, checkin = fetch_beside(Order, f"{column} = %s", CheckIn, "order_id", value)
+    order, checkin = fetch_beside(Order, f"orders.{column} = %s", CheckIn, "order_id", value)
     return _at_its_night(order) if order is not None else None, checkin
 
 

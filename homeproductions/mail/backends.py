@@ -3,17 +3,27 @@
 import os
 import re
 from collections.abc import Sequence
+from email.generator import BytesGenerator
+from email.message import Message
+from email.policy import Compat32
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
+from secrets import token_hex
+from smtplib import SMTPException
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend
+from django.core.mail.message import sanitize_address
 from django.utils import timezone
 
 logger = structlog.get_logger(__name__)
 
+LINE = 78  # characters, as RFC 5322 likes it
 OUTGOING = f"{__name__}.Outgoing"
 
 
@@ -56,6 +66,47 @@ class Outgoing(BaseEmailBackend):
             write_copy(message, Path(settings.EMAIL_FOLDER))
         except OSError as error:
             logger.warning("mail copy not written", error=type(error).__name__)
+
+
+class Smtp(EmailBackend):
+    """Django's, with `as_bytes` in place of its own."""
+
+    def _send(self, email_message: EmailMessage) -> bool:
+        assert self.connection is not None  # `open` comes first
+        sender, *recipients = map(_sanitized, (email_message.from_email, *email_message.recipients()))
+        try:
+            self.connection.sendmail(sender, recipients, as_bytes(email_message.message()))
+        except SMTPException:
+            if not self.fail_silently:
+                raise
+            return False
+        return bool(recipients)
+
+
+@lru_cache(maxsize=100)  # the house's own address is the same in every mail
+def _sanitized(address: str) -> str:
+    return sanitize_address(address, settings.DEFAULT_CHARSET)
+
+
+def as_bytes(message: Message) -> bytes:
+    """The message as it goes to a mail server. Python's own way takes half as long again: it searches all texts for the
+    boundaries between them, and parses each header to find out where it might be broken."""
+    for part in message.walk():
+        if part.is_multipart():
+            part.set_boundary(token_hex(20))  # nobody can have written it in a text before
+    file = BytesIO()
+    BytesGenerator(file, mangle_from_=False, policy=ShortHeaders()).flatten(message, linesep="\r\n")
+    return file.getvalue()
+
+
+class ShortHeaders(Compat32):
+    """Writes a header that fits on its line as it is."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        line = f"{name}: {value}"
+        if isinstance(value, str) and len(line) <= LINE and line.isascii() and "\n" not in line:
+            return f"{line}{self.linesep}".encode()
+        return super().fold_binary(name, value)
 
 
 def write_copy(message: EmailMessage, folder: Path) -> Path:

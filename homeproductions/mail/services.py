@@ -4,9 +4,10 @@ Between the mail server's "OK" and our note of it a worker may die. The mail the
 Message-ID and the same content, which is harmless; a mail that never goes out is not.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import formataddr, parseaddr
 from smtplib import SMTPException
 from typing import Any
@@ -16,11 +17,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.validators import validate_email
-from django.db import models, transaction
-from django.db.models import Q, QuerySet
+from django.db import connection, models, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from homeproductions.house import house
+from homeproductions.statements import columns, made_of
 
 from .errors import NotWanted, ServerAway, Unsendable, in_words, is_final
 from .models import MAX_ATTEMPTS, OutboxEmail
@@ -30,7 +32,9 @@ logger = structlog.get_logger(__name__)
 
 Status = OutboxEmail.Status
 
-BATCH_SIZE = 10
+# Over one connection: some servers take no more. Meanwhile the other chores of the worker wait.
+BATCH_SIZE = 50
+LONGEST_BATCH = 10  # seconds
 # Longer than the slowest single mail: each step of an SMTP dialogue may take EMAIL_TIMEOUT seconds.
 LEASE = timedelta(seconds=120)
 PACE = timedelta(seconds=2)  # between mails that were promised all at once
@@ -38,23 +42,34 @@ RETRY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 10, 60, 360)]
 GAVE_UP = f"gave up after {MAX_ATTEMPTS} attempts"
 CLOSED = "closed"  # what became of a mail whose reason was gone when its turn came
 
-# One statement, so that the row locks last exactly as long as they are needed. MATERIALIZED keeps the planner from
+# What became of the last mail is written, if this claim of it still holds (whoever ends one empties the lease, and the
+# lease tells apart two claims with the same number of attempts), and the next are claimed: one round trip and one
+# commit for each mail, and row locks that last exactly as long as they are needed. MATERIALIZED keeps the planner from
 # running the inner query again and claiming more than the limit.
-CLAIM = """
-    WITH due AS MATERIALIZED (
+TURN = """
+    WITH written AS (
+        UPDATE email_outbox
+        SET status = %(status)s, lease_until = NULL, sent_at = %(sent_at)s, closed_at = %(closed_at)s,
+            error_message = %(error_message)s, next_attempt_at = coalesce(%(next_attempt_at)s, next_attempt_at)
+        WHERE id = %(id)s AND attempts = %(attempts)s AND lease_until = %(held_until)s
+        RETURNING id
+    ), due AS MATERIALIZED (
         SELECT id FROM email_outbox
-        WHERE attempts < %(max_attempts)s
-          AND ((status = 'pending' AND next_attempt_at <= %(now)s)
-            OR (status = 'processing' AND lease_until <= %(now)s))
+        WHERE status = 'pending' AND next_attempt_at <= %(now)s AND attempts < %(max_attempts)s
         ORDER BY next_attempt_at
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+        UPDATE email_outbox AS email
+        SET status = 'processing', attempts = email.attempts + 1,
+            last_attempt_at = %(now)s, lease_until = %(lease_until)s
+        FROM due
+        WHERE email.id = due.id
+        RETURNING email.*
     )
-    UPDATE email_outbox AS email
-    SET status = 'processing', attempts = email.attempts + 1, last_attempt_at = %(now)s, lease_until = %(lease_until)s
-    FROM due
-    WHERE email.id = due.id
-    RETURNING email.*
+    SELECT EXISTS (SELECT FROM written), {columns}
+    FROM (SELECT) AS once LEFT JOIN claimed ON true
+    ORDER BY claimed.next_attempt_at
 """
 
 
@@ -153,33 +168,59 @@ def one_line(text: str) -> str:
 # --- Claim -------------------------------------------------------------------------------------------------
 
 
-def claim(limit: int = BATCH_SIZE) -> list[OutboxEmail]:
+@dataclass(frozen=True)
+class Result:
+    """What became of a mail that was claimed."""
+
+    email: OutboxEmail
+    status: str
+    error_message: str | None = None
+    sent_at: datetime | None = None
+    closed_at: datetime | None = None
+    next_attempt_at: datetime | None = None  # None leaves it as it was
+
+    @property
+    def outcome(self) -> str:
+        return CLOSED if self.closed_at else self.status
+
+
+NO_RESULT = Result(OutboxEmail(id=None), "")
+
+
+def claim(limit: int = 1) -> list[OutboxEmail]:
     """Take up to `limit` due mails, oldest first, for LEASE. No other worker gets them meanwhile.
 
     The attempt is counted here: a mail that kills its worker must not be tried for ever.
     """
-    now = timezone.now()
-    emails = OutboxEmail.objects.raw(
-        CLAIM, {"now": now, "lease_until": now + LEASE, "limit": limit, "max_attempts": MAX_ATTEMPTS}
-    )
-    return sorted(emails, key=lambda email: email.next_attempt_at)
+    return turn(NO_RESULT, limit=limit)[1]
+
+
+def turn(result: Result, *, limit: int) -> tuple[bool, list[OutboxEmail]]:
+    """Write a result, and claim. Returns whether the result counts (somebody else decides about a mail that was taken
+    away from us; nothing is written then), and the claimed mails."""
+    email, now = result.email, timezone.now()
+    mine = {**vars(result), "id": email.pk, "attempts": email.attempts, "held_until": email.lease_until}
+    mine |= {"now": now, "lease_until": now + LEASE, "limit": limit, "max_attempts": MAX_ATTEMPTS}
+    with connection.cursor() as cursor:
+        cursor.execute(TURN.format(columns=columns(OutboxEmail, "claimed")), mine)
+        rows = cursor.fetchall()
+    return rows[0][0], [made_of(OutboxEmail, row[1:]) for row in rows if row[1] is not None]
 
 
 @transaction.atomic
-def fail_exhausted() -> int:
-    """Close the mails whose worker vanished during the last attempt. Returns how many there were."""
-    lapsed = Q(status=Status.PENDING) | Q(status=Status.PROCESSING, lease_until__lte=timezone.now())
-    stuck = OutboxEmail.objects.select_for_update(skip_locked=True).filter(lapsed, attempts__gte=MAX_ATTEMPTS)
-    return OutboxEmail.objects.filter(pk__in=stuck.values("pk")).update(
-        status=Status.FAILED, lease_until=None, error_message=GAVE_UP
-    )
+def take_back() -> int:
+    """Let the mails wait again whose worker vanished, and close those that have had their last attempt. Returns how
+    many were closed."""
+    lapsed = _unlocked(status=Status.PROCESSING, lease_until__lte=timezone.now())
+    lapsed.update(status=Status.PENDING, lease_until=None)
+    exhausted = _unlocked(status=Status.PENDING, attempts__gte=MAX_ATTEMPTS)
+    return exhausted.update(status=Status.FAILED, error_message=GAVE_UP)
 
 
-def _held(email: OutboxEmail) -> QuerySet[OutboxEmail]:
-    """The row while this claim of it holds. The lease tells apart two claims with the same number of attempts."""
-    return OutboxEmail.objects.filter(
-        pk=email.pk, status=Status.PROCESSING, attempts=email.attempts, lease_until=email.lease_until
-    )
+def _unlocked(**conditions: Any) -> QuerySet[OutboxEmail]:
+    """The mails that nobody else changes at this moment."""
+    found = OutboxEmail.objects.select_for_update(skip_locked=True).filter(**conditions)
+    return OutboxEmail.objects.filter(pk__in=found.values("pk"))
 
 
 # --- Deliver -----------------------------------------------------------------------------------------------
@@ -196,7 +237,7 @@ class Tally:
     more: bool = False  # there may be more that is due now
 
     def count(self, outcome: str | None) -> None:
-        """Add one mail by what `deliver` says of it; None is a mail that somebody else now decides about."""
+        """Add one mail by what became of it; None is a mail that somebody else now decides about."""
         self.sent += outcome == Status.SENT
         self.retried += outcome == Status.PENDING
         self.failed += outcome == Status.FAILED
@@ -224,37 +265,38 @@ def process_due(keep_going: Callable[[], bool] = lambda: True) -> Tally:
 
 
 def process_batch(keep_going: Callable[[], bool] = lambda: True) -> Tally:
-    """Deliver at most BATCH_SIZE due mails over one connection; `keep_going` is asked before each mail.
+    """Deliver due mails over one connection, BATCH_SIZE at most; `keep_going` is asked before each mail.
 
     Each is claimed only when its turn comes: a mail that kills its worker must not use up the attempts of those
     behind it, and neither must a server that cannot be reached.
     """
-    line = Line()
-    tally = Tally(failed=fail_exhausted(), more=True)
-    for _ in range(BATCH_SIZE):
-        emails = claim(limit=1) if keep_going() and not line.is_dead else []
+    line, result = Line(), NO_RESULT
+    tally, end = Tally(failed=take_back()), time.monotonic() + LONGEST_BATCH
+    for left in range(BATCH_SIZE, -1, -1):
+        may_go_on = keep_going() and not line.is_dead
+        has_room = left > 0 and time.monotonic() < end
+        counts, emails = turn(result, limit=int(may_go_on and has_room))
+        tally.count(result.outcome if counts else None)
         if not emails:
-            tally.more = False
+            tally.more = may_go_on and not has_room
             break
-        tally.count(deliver(emails[0], line))
+        result = deliver(emails[0], line)
     line.hang_up()
     return tally
 
 
-def deliver(email: OutboxEmail, line: "Line") -> str | None:
-    """Render and send one claimed mail, outside any transaction. Returns its new status, CLOSED if nobody wants it any
-    more, None if it was taken away.
-
-    Whatever goes wrong with the mail is written to its row, never raised.
-    """
+def deliver(email: OutboxEmail, line: "Line") -> Result:
+    """Render and send one claimed mail, outside any transaction. Whatever goes wrong with the mail is the result, never
+    raised."""
     try:
         line.send(compose(email))
-    except NotWanted as error:
-        return _write_closed(email, error)
+    except NotWanted as reason:
+        logger.info("mail not wanted any more", outbox_id=str(email.pk), kind=email.email_type)
+        return Result(email, Status.FAILED, in_words(reason), closed_at=timezone.now())
     except Exception as error:
-        return _write_failure(email, error)
+        return _failure(email, error)
     logger.info("mail sent", outbox_id=str(email.pk), kind=email.email_type, attempt=email.attempts)
-    return _write(email, status=Status.SENT, sent_at=timezone.now(), error_message=None)
+    return Result(email, Status.SENT, sent_at=timezone.now())
 
 
 def compose(email: OutboxEmail, *, is_preview: bool = False) -> EmailMultiAlternatives:
@@ -280,13 +322,7 @@ def _checked(recipient: str) -> str:
     return recipient
 
 
-def _write_closed(email: OutboxEmail, reason: NotWanted) -> str | None:
-    logger.info("mail not wanted any more", outbox_id=str(email.pk), kind=email.email_type)
-    written = _write(email, status=Status.FAILED, closed_at=timezone.now(), error_message=in_words(reason))
-    return CLOSED if written else None
-
-
-def _write_failure(email: OutboxEmail, error: Exception) -> str | None:
+def _failure(email: OutboxEmail, error: Exception) -> Result:
     words = in_words(error)
     if email.recipient_email:
         # Servers like to repeat the address they refuse; it already stands in its own column.
@@ -300,15 +336,11 @@ def _write_failure(email: OutboxEmail, error: Exception) -> str | None:
         error=type(error.__cause__ or error).__name__,
     )
     if is_final(error):
-        return _write(email, status=Status.FAILED, error_message=words)
+        return Result(email, Status.FAILED, words)
     if email.attempts >= MAX_ATTEMPTS:
-        return _write(email, status=Status.FAILED, error_message=f"{GAVE_UP}: {words}")
+        return Result(email, Status.FAILED, f"{GAVE_UP}: {words}")
     due = timezone.now() + RETRY_DELAYS[email.attempts - 1]
-    return _write(email, status=Status.PENDING, next_attempt_at=due, error_message=words)
-
-
-def _write(email: OutboxEmail, *, status: str, **result: Any) -> str | None:
-    return status if _held(email).update(status=status, lease_until=None, **result) else None
+    return Result(email, Status.PENDING, words, next_attempt_at=due)
 
 
 class Line:

@@ -6,7 +6,7 @@ import email.policy
 import pytest
 from django.core import mail
 
-from homeproductions.mail.backends import OUTGOING, is_configured
+from homeproductions.mail.backends import OUTGOING, as_bytes, is_configured
 
 LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 
@@ -63,3 +63,36 @@ def test_mail_is_configured_when_it_goes_anywhere(outgoing, transport, folder, c
     outgoing.MAIL_TRANSPORT, outgoing.EMAIL_FOLDER = transport, folder
 
     assert is_configured() is configured
+
+
+def test_message_reads_as_django_would_have_written_it():
+    message = mail.EmailMultiAlternatives(
+        f"🎫 {'Grüße ' * 30}",
+        "From me:\n.\nGrüße",
+        "Ñ <a@example.com>",
+        ["b@example.com"],
+        headers={"X-Long": "a b " * 90},
+    )
+    message.attach_alternative("<p>Grüße</p>" + "x" * 2_000, "text/html")
+    message.attach("a.png", b"\x89PNG\r\n\x00\xff", "image/png")
+    mime = message.message()
+    theirs = email.message_from_bytes(mime.as_bytes(), policy=email.policy.default)
+
+    ours = email.message_from_bytes(as_bytes(mime), policy=email.policy.default)
+
+    assert [content_of(part) for part in ours.walk()] == [content_of(part) for part in theirs.walk()]
+
+
+def content_of(part):
+    """Headers but for the boundary, and the text without looking at its line ends."""
+    headers = [(name, value.partition("boundary=")[0]) for name, value in part.items()]
+    return headers, None if part.is_multipart() else part.get_payload(decode=True).replace(b"\r\n", b"\n")
+
+
+def test_lines_end_as_mail_servers_want_it_and_none_is_too_long():
+    message = mail.EmailMessage("🎫 " * 50, "One.\nTwo.", "a@example.com", ["b@example.com"]).message()
+
+    lines = as_bytes(message).split(b"\r\n")
+
+    assert b"\n" not in b"".join(lines)
+    assert max(map(len, lines)) <= 78

@@ -10,7 +10,16 @@ from django.utils import timezone
 from homeproductions.mail import registry, services
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import Line, claim, close_open, deliver, process_batch, process_due
+from homeproductions.mail.services import (
+    Line,
+    claim,
+    close_open,
+    deliver,
+    process_batch,
+    process_due,
+    take_back,
+    turn,
+)
 from tests.factories import make_order
 
 pytestmark = pytest.mark.django_db
@@ -37,13 +46,23 @@ def test_claim_counts_the_attempt_and_takes_a_lease(make_note):
     assert stored.lease_until - stored.last_attempt_at == timedelta(seconds=120)
 
 
-def test_claim_takes_ten_at_most_and_the_oldest_first(make_note):
+def test_claim_takes_so_many_and_the_oldest_first(make_note):
     now = timezone.now()
-    emails = [make_note(next_attempt_at=now - timedelta(minutes=age)) for age in range(12)]
+    emails = [make_note(next_attempt_at=now - timedelta(minutes=age)) for age in range(5)]
 
-    claimed = claim()
+    claimed = claim(limit=3)
 
     assert [email.pk for email in claimed] == [email.pk for email in reversed(emails[2:])]
+
+
+def test_claimed_mail_is_the_one_in_the_database(make_note):
+    make_note(context={"order": None, "choices": [1, 2]})
+
+    (email,) = claim()
+
+    stored = OutboxEmail.objects.get()
+    names = [field.attname for field in OutboxEmail._meta.concrete_fields]
+    assert [getattr(email, name) for name in names] == [getattr(stored, name) for name in names]
 
 
 def test_claim_leaves_what_is_not_due_or_is_held_by_somebody(make_note):
@@ -56,9 +75,19 @@ def test_claim_leaves_what_is_not_due_or_is_held_by_somebody(make_note):
 def test_mail_returns_when_its_lease_is_over(make_note):
     let_lease_lapse(make_note(status="processing", attempts=1))
 
+    assert (claim(), take_back()) == ([], 0)
     (email,) = claim()
 
     assert email.attempts == 2
+
+
+def test_mail_whose_lease_holds_is_not_taken_back(make_note):
+    make_note()
+    (held,) = claim()
+
+    take_back()
+
+    assert OutboxEmail.objects.get().lease_until == held.lease_until
 
 
 def test_mail_that_killed_every_worker_is_given_up(make_note):
@@ -103,7 +132,7 @@ def test_sender_is_the_house_under_the_configured_address(make_note, mailoutbox,
 def test_worker_that_dies_before_its_note_sends_the_same_message_again(make_note, mailoutbox, monkeypatch):
     make_note()
     with monkeypatch.context() as broken:
-        broken.setattr(services, "_write", lambda *args, **kwargs: 1 / 0)
+        broken.setattr(services, "turn", lambda result, limit: 1 / 0 if mailoutbox else turn(result, limit=limit))
         with pytest.raises(ZeroDivisionError):
             process_batch()
     let_lease_lapse(OutboxEmail.objects.get())
@@ -140,9 +169,10 @@ def test_worker_that_lost_its_lease_writes_nothing(make_note):
     make_note()
     (slow,) = claim()
     let_lease_lapse(slow)
+    take_back()
     (fast,) = claim()
 
-    assert deliver(slow, Line()) is None
+    assert turn(deliver(slow, Line()), limit=0) == (False, [])
     assert OutboxEmail.objects.get().lease_until == fast.lease_until
 
 
@@ -152,7 +182,7 @@ def test_same_number_of_attempts_is_not_the_same_claim(make_note):
     OutboxEmail.objects.update(status="pending", attempts=0)  # it came back and was queued again
     claim()
 
-    assert deliver(slow, Line()) is None
+    assert turn(deliver(slow, Line()), limit=0) == (False, [])
     assert OutboxEmail.objects.get().status == "processing"
 
 

@@ -42,7 +42,7 @@ def test_four_workers_send_each_mail_once(make_note, mailoutbox):
 def claim_without_waiting():
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
-        return claim()
+        return claim(limit=10)
 
 
 def test_claims_never_overlap_and_never_wait(make_note):
@@ -50,7 +50,7 @@ def test_claims_never_overlap_and_never_wait(make_note):
         make_note()
 
     with transaction.atomic():
-        mine = claim()  # locked until this block ends; the others must step over
+        mine = claim(limit=10)  # locked until this block ends; the others must step over
         others = in_threads(claim_without_waiting, workers=2)
 
     claimed = [email.pk for batch in [mine, *others] for email in batch]

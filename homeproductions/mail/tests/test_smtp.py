@@ -36,7 +36,7 @@ class Handler:
 def mail_server(settings):
     """Start a server on loopback and make it the place where mail goes."""
     settings.EMAIL_BACKEND = "homeproductions.mail.backends.Outgoing"
-    settings.MAIL_TRANSPORT = "django.core.mail.backends.smtp.EmailBackend"
+    settings.MAIL_TRANSPORT = "homeproductions.mail.backends.Smtp"
     settings.EMAIL_HOST, settings.EMAIL_USE_SSL, settings.EMAIL_USE_TLS = "127.0.0.1", False, False
     settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
 
