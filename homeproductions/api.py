@@ -38,6 +38,7 @@ from .errors import (
     TooLarge,
     Unavailable,
 )
+from .shapes import shape_of
 
 log = logging.getLogger(__name__)
 
@@ -233,7 +234,7 @@ def timestamp(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with milliseconds and Z."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def money(amount: Decimal | None) -> int | float | None:
@@ -526,17 +527,12 @@ def _shared_body(body: type[RequestBody], is_form: bool) -> RequestBody:
 
 def shown(serializer: type[serializers.Serializer[Any]], row: Any) -> dict[str, Any]:
     """The row as this serializer shows it."""
-    return _shared_serializer(serializer).to_representation(row)
+    answer: dict[str, Any] = shape_of(serializer)(row)
+    return answer
 
 
 def shown_all(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any]) -> list[dict[str, Any]]:
-    show = _shared_serializer(serializer).to_representation
-    return [show(row) for row in rows]
-
-
-@cache
-def _shared_serializer(serializer: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    return serializer()
+    return list(map(shape_of(serializer), rows))
 
 
 def snake_case(name: str) -> str:
