@@ -38,7 +38,7 @@ from .errors import (
     TooLarge,
     Unavailable,
 )
-from .shapes import shape_of
+from .shapes import shape_of, shape_of_values
 
 log = logging.getLogger(__name__)
 
@@ -542,6 +542,11 @@ def shown(serializer: type[serializers.Serializer[Any]], row: Any) -> dict[str, 
 
 def shown_all(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any]) -> list[dict[str, Any]]:
     return list(map(shape_of(serializer), rows))
+
+
+def shown_values(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """`shown_all` for rows that hold the values of `shapes.columns_of` and nothing else."""
+    return list(map(shape_of_values(serializer), rows))
 
 
 def snake_case(name: str) -> str:

@@ -17,6 +17,7 @@ from rest_framework import serializers
 from rest_framework.fields import BuiltinSignatureError, Field, SkipField, is_simple_callable
 
 Show = Callable[[Any], Any]
+Plan = list[tuple[str, Show, type, Show]]
 # What stays as it is: a value of exactly this type, in a field that shows it so.
 KEPT = {
     serializers.CharField.to_representation: str,
@@ -38,18 +39,37 @@ def _shape(serializer: Any) -> Show:
     of_object, of_mapping = _plan(serializer, attrgetter), _plan(serializer, itemgetter)
 
     def show(row: Any) -> dict[str, Any]:
-        plan = of_mapping if isinstance(row, Mapping) else of_object
         try:
-            return {
-                name: value if type(value := get(row)) is kept else convert(value) for name, get, kept, convert in plan
-            }
+            return _by(of_mapping if isinstance(row, Mapping) else of_object, row)
         except UNFORESEEN:
             return serializer.to_representation(row)
 
     return show
 
 
-def _plan(serializer: Any, by: Callable[[str], Show]) -> list[tuple[str, Show, type, Show]]:
+@cache
+def columns_of(serializer: type[serializers.Serializer[Any]]) -> tuple[str, ...]:
+    """The names (for `values_list`) of what this serializer, which has no method fields, shows."""
+    return tuple(dict.fromkeys(_column(str(field.source)) for field in serializer().fields.values()))
+
+
+@cache
+def shape_of_values(serializer: type[serializers.Serializer[Any]]) -> Show:
+    """`shape_of` for a row that has just the values of `columns_of`: no model is made of what is only shown."""
+    columns = columns_of(serializer)
+    plan = _plan(serializer(), lambda source: itemgetter(columns.index(_column(source))))
+    return lambda row: _by(plan, row)
+
+
+def _column(source: str) -> str:
+    return source.replace(".", "__")
+
+
+def _by(plan: Plan, row: Any) -> dict[str, Any]:
+    return {name: value if type(value := get(row)) is kept else convert(value) for name, get, kept, convert in plan}
+
+
+def _plan(serializer: Any, by: Callable[[str], Show]) -> Plan:
     """For each field its name, how its value is found, which type of value stays, and what becomes of others."""
     return [
         (name, _finder(field, by), KEPT.get(type(field).to_representation, NoneType), _converter(field))

@@ -2,12 +2,12 @@
 (together or not at all, and under its locks for no longer than they are needed), and rows that are asked for all the
 time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
-from django.db.models import Model
+from django.db.models import Expression, Model, QuerySet
 from django.db.models.expressions import DatabaseDefault
 
 Part = tuple[str, list[Any]]
@@ -150,6 +150,33 @@ def _reading(model: type[Model]) -> tuple[list[str], list[tuple[str, Any]]]:
     fields = model._meta.concrete_fields
     conversions = [(field.attname, getattr(field, "from_db_value", None)) for field in fields]
     return [field.attname for field in fields], [(name, convert) for name, convert in conversions if convert]
+
+
+class Asked(Expression):
+    """In a query that is `made_once`: the place of a value that comes each time it is asked."""
+
+    def __init__(self, name: str, output_field: Any) -> None:
+        super().__init__(output_field=output_field)
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "%s", (self,)
+
+
+def made_once(query: QuerySet[Any, Any]) -> Part:
+    """The query as `fetch_page` takes it, to be kept: the ORM needs longer to make a large one than PostgreSQL to
+    answer it."""
+    sql, values = query.query.sql_with_params()
+    return sql, list(values)
+
+
+def fetch_page(made: Part, asked: Mapping[str, Any], *, limit: int, offset: int) -> list[Any]:
+    """The values of so many rows, as `values_list` gives them, with `asked` in the places of that name."""
+    sql, values = made
+    put = [asked[value.name] if isinstance(value, Asked) else value for value in values]
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(f"{sql} LIMIT %s OFFSET %s", [*put, limit, offset])
+        return cursor.fetchall()
 
 
 def run(sql: str, values: Sequence[Any]) -> Any:

@@ -102,8 +102,11 @@ class Order(UUIDModel):
             models.Index(fields=["-created_at", "-id"], name="order_newest"),
             models.Index(fields=["event", "-created_at"], name="order_of_event"),
             # With what the figures need, so that these are read from the index alone.
-            models.Index(fields=["tier", "status"], include=["quantity", "is_test"], name="order_of_tier"),
-            models.Index(fields=["status", "-created_at"], include=["is_test"], name="order_by_status"),
+            models.Index(fields=["tier", "status"], include=["quantity", "is_test", "id"], name="order_of_tier"),
+            models.Index(
+                fields=["status", "-created_at"], include=["is_test", "referral_source"], name="order_by_status"
+            ),
+            models.Index(fields=["-created_at"], name="order_of_test", condition=Q(is_test=True)),
             models.Index(Lower("buyer_email"), name="order_by_email"),
             models.Index(
                 Lower("corrected_email"), name="order_by_corrected_email", condition=Q(corrected_email__isnull=False)

@@ -80,7 +80,7 @@ class OutboxEmail(UUIDModel):
             models.Index(fields=["next_attempt_at"], name="email_due", condition=Q(status="pending")),
             models.Index(fields=["lease_until"], name="email_leased", condition=Q(status="processing")),
             models.Index(fields=["order", "-created_at"], name="email_of_order"),
-            models.Index(fields=["status", "-created_at"], name="email_by_status"),
+            models.Index(fields=["status", "-created_at"], include=["closed_at"], name="email_by_status"),
             models.Index(fields=["-created_at"], name="email_newest"),
             models.Index(fields=["email_type", "-created_at"], name="email_by_kind"),
             # As `istartswith` and `iexact` ask for it.

@@ -10,11 +10,12 @@ from accounts.authentication import require_user
 from accounts.models import User
 from accounts.permissions import IsOffice, IsStaff
 from accounts.roles import is_office
-from homeproductions.api import Page, ok, query_id, shown, shown_all
+from homeproductions.api import Page, ok, query_id, shown, shown_all, shown_values
 from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.memory import Memory
 from homeproductions.openapi import SIGNED_IN, refusals
+from homeproductions.shapes import columns_of
 from homeproductions.views import ApiView
 from orders import queries
 from orders.models import Order
@@ -62,15 +63,18 @@ class AdminOrderList(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         query, page = request.query_params, Page.of(request, default=100)
+        wanted = query.get("status", "")
         chosen: dict[str, Any] = {
             "event_id": query_id(request, "eventId", "event_id"),
-            "status": query.get("status", ""),
+            "status": wanted if wanted != "all" else "",
             "search": query.get("search", "").strip(),
         }
-        orders = queries.listed(**chosen)
-        total = _totals.get(tuple(chosen.values()), orders.count)
-        rows = orders[page.offset : page.offset + page.limit]
-        seen = [shown_to(require_user(request), order) for order in rows]
+        total = _totals.get(tuple(chosen.values()), lambda: queries.listed(**chosen).count())
+        columns = columns_of(AdminOrderSerializer)
+        rows = queries.page_listed(columns, chosen, limit=page.limit, offset=page.offset)
+        seen = shown_values(AdminOrderSerializer, rows)
+        if not is_office(require_user(request).role):
+            seen = [without_private(row) for row in seen]
         return ok(
             orders=seen,
             count=len(seen),

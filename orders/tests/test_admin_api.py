@@ -1,6 +1,7 @@
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 from django.utils import timezone
@@ -134,6 +135,21 @@ def test_list_is_filtered_and_searched(office):
         assert [each["id"] for each in shown] == [str(wanted.pk)], query
     assert office("get", f"{PATH}?status=odd").json()["total"] == 0
     assert office("get", f"{PATH}?search=100%25_").json()["total"] == 0
+
+
+def test_filters_together_and_once_more_with_other_values(office):
+    orders = [make_order(make_tier(), "paid", buyer_name=name) for name in (r"Ana \ 100%", "Ana 100_", "Ana 1000")]
+    make_order(orders[0].tier)
+
+    def found(event, status, search):
+        query = urlencode({"eventId": event, "status": status, "search": search})
+        return [each["id"] for each in office("get", f"{PATH}?{query}").json()["orders"]]
+
+    for order in orders:
+        assert found(order.event_id, "paid", order.buyer_name[4:]) == [str(order.pk)]
+        assert found(order.event_id, "cancelled", order.buyer_name[4:]) == []
+    assert found("", "", "100%") == [str(orders[0].pk)]
+    assert len(found("", "all", "")) == 4
 
 
 def test_door_staff_see_no_phone_numbers(api):
@@ -553,7 +569,7 @@ def test_statistics_need_the_same_queries_for_any_season(office, django_assert_n
     for _ in range(nights):
         make_order(status="paid")
 
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         office("get", "/api/admin/stats")
 
 
