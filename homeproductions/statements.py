@@ -64,9 +64,9 @@ def _insert(source: str, table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {quote(table)} ({names}) SELECT {marks} FROM {source}"  # noqa: S608 (names from our models)
 
 
-def with_parts(first: Part, name: str, rows: list[Model], result: str) -> Part:
-    """`first`, called `name`, the rows inserted from it, and what is asked of it: `SELECT result FROM name`."""
-    parts = [(name, first), *((f"row{place}", insert_from(name, row)) for place, row in enumerate(rows))]
+def with_parts(first: Part, name: str, added: list[Model], result: str) -> Part:
+    """`first`, called `name`, the rows added from it, and what is asked of it: `SELECT result FROM name`."""
+    parts = [(name, first), *((f"row{place}", insert_from(name, row)) for place, row in enumerate(added))]
     sql = ", ".join(f"{title} AS ({text})" for title, (text, _) in parts)
     return f"WITH {sql} SELECT {result} FROM {name}", [value for _, (_, values) in parts for value in values]  # noqa: S608
 
@@ -174,15 +174,20 @@ def fetch_page(made: Part, asked: Mapping[str, Any], *, limit: int, offset: int)
     """The values of so many rows, as `values_list` gives them, with `asked` in the places of that name."""
     sql, values = made
     put = [asked[value.name] if isinstance(value, Asked) else value for value in values]
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(f"{sql} LIMIT %s OFFSET %s", [*put, limit, offset])
-        return cursor.fetchall()
+    return rows(f"{sql} LIMIT %s OFFSET %s", [*put, limit, offset])
+
+
+def rows(sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
+    """Execute one statement and return its rows."""
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    found: list[Any] = connection.rows(sql, values)
+    return found
 
 
 def run(sql: str, values: Sequence[Any]) -> Any:
     """Execute one statement and return its first row, None without one."""
-    connection: Any = connections[DEFAULT_DB_ALIAS]
-    return connection.run(sql, values)
+    found = rows(sql, values)
+    return found[0] if found else None
 
 
 def insert_or_ignore(row: Model) -> None:

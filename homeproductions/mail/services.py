@@ -17,12 +17,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.validators import validate_email
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from homeproductions.house import house
-from homeproductions.statements import columns, made_of
+from homeproductions.statements import columns, made_of, rows
 
 from .errors import NotWanted, ServerAway, Unsendable, in_words, is_final
 from .models import MAX_ATTEMPTS, OutboxEmail
@@ -201,10 +201,8 @@ def turn(result: Result, *, limit: int) -> tuple[bool, list[OutboxEmail]]:
     email, now = result.email, timezone.now()
     mine = {**vars(result), "id": email.pk, "attempts": email.attempts, "held_until": email.lease_until}
     mine |= {"now": now, "lease_until": now + LEASE, "limit": limit, "max_attempts": MAX_ATTEMPTS}
-    with connection.cursor() as cursor:
-        cursor.execute(TURN.format(columns=columns(OutboxEmail, "claimed")), mine)
-        rows = cursor.fetchall()
-    return rows[0][0], [made_of(OutboxEmail, row[1:]) for row in rows if row[1] is not None]
+    found = rows(TURN.format(columns=columns(OutboxEmail, "claimed")), mine)
+    return found[0][0], [made_of(OutboxEmail, row[1:]) for row in found if row[1] is not None]
 
 
 @transaction.atomic
