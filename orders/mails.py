@@ -22,6 +22,7 @@ from homeproductions.mail import services as outbox
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from homeproductions.mail.registry import renders
+from homeproductions.statements import Part
 from orders import links
 from orders.models import JournalEntry, Order
 from orders.places import waiting_charges
@@ -82,9 +83,9 @@ def _queue(kind: EmailKind, order: Order, subject: str) -> OutboxEmail | None:
     return outbox.queue(kind, order=order, recipient=order.mail_address, subject=subject)
 
 
-def close_received(order: Order, *, reason: str) -> None:
-    """Take back the invitation to pay, in the transaction that made the order no longer pending."""
-    outbox.close_open(order, kinds=[EmailKind.CONFIRMATION], reason=reason)
+def closing_received(order: Order, *, reason: str) -> Part:
+    """Takes back the invitation to pay, as a part of the statement that makes the order no longer pending."""
+    return outbox.closing(order, kinds=[EmailKind.CONFIRMATION], reason=reason)
 
 
 # --- Render ------------------------------------------------------------------------------------------------

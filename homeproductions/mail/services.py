@@ -21,6 +21,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from homeproductions.house import house
+from homeproductions.statements import Part, change, insert_or_ignore
 
 from .errors import NotWanted, ServerAway, Unsendable, in_words, is_final
 from .models import MAX_ATTEMPTS, OutboxEmail
@@ -61,7 +62,6 @@ CLAIM = """
 # --- Promise -----------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def queue(
     kind: str,
     *,
@@ -76,12 +76,12 @@ def queue(
     new recipient, subject and context and all its attempts; one that is being sent right now is left alone.
     """
     email = _new(kind, order, recipient, subject, context)
-    while True:
-        OutboxEmail.objects.bulk_create([email], ignore_conflicts=True)
-        stored = OutboxEmail.objects.filter(pk=email.pk).first() or _hurry_open_twin(email)
-        if stored:
-            return stored
+    while not insert_or_ignore(email):
+        twin = _hurry_open_twin(email)
+        if twin:
+            return twin
         # The open one was finished between the two statements, so there is room now.
+    return email
 
 
 def first(kind: str, *, order: models.Model, recipient: str, subject: str) -> OutboxEmail:
@@ -111,6 +111,7 @@ def _new(
     )
 
 
+@transaction.atomic
 def _hurry_open_twin(email: OutboxEmail) -> OutboxEmail | None:
     assert email.order_id is not None  # mails without an order never collide
     twin = (
@@ -139,10 +140,20 @@ def close_open(order: models.Model, *, kinds: Iterable[str] | None = None, reaso
 
     A worker that is sending one of them at this moment can no longer write its result; that mail may still arrive.
     """
-    emails = OutboxEmail.objects.filter(order_id=order.pk, status__in=OutboxEmail.OPEN)
-    if kinds is not None:
-        emails = emails.filter(email_type__in=list(kinds))
-    return emails.update(status=Status.FAILED, closed_at=timezone.now(), lease_until=None, error_message=reason)
+    return change(*closing(order, kinds=kinds, reason=reason))
+
+
+def closing(order: models.Model, *, kinds: Iterable[str] | None = None, reason: str) -> Part:
+    """`close_open` as a part of the statement that takes the mails' reason away."""
+    values = [Status.FAILED.value, timezone.now(), reason, order.pk, [status.value for status in OutboxEmail.OPEN]]
+    if kinds is None:
+        return CLOSE, values
+    return f"{CLOSE} AND email_type = ANY(%s)", [*values, [str(kind) for kind in kinds]]
+
+
+CLOSE = """
+    UPDATE email_outbox SET status = %s, closed_at = %s, lease_until = NULL, error_message = %s
+    WHERE order_id = %s AND status = ANY(%s)"""
 
 
 def one_line(text: str) -> str:
