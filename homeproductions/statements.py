@@ -103,15 +103,35 @@ def _select(model: type[Model], condition: str, beside: str = "") -> tuple[str, 
         models.append(key.related_model)
         other = quote(key.related_model._meta.db_table)
         source += f" JOIN {other} ON {other}.id = {table}.{quote(key.column)}"
+    columns, readers = _columns(*models)
+    return f"SELECT {columns} FROM {source} WHERE {condition}", readers  # noqa: S608 (names from our models)
+
+
+def change_one(model: type[Row], changes: str, condition: str, *values: Any) -> Row | None:
+    """Change the row for which the condition holds, and return it as it is then."""
+    sql, (reader,) = _change(model, changes, condition)
+    found = run(sql, values)
+    return _read(reader, found) if found is not None else None
+
+
+@cache
+def _change(model: type[Model], changes: str, condition: str) -> tuple[str, list[Reader]]:
+    table = connections[DEFAULT_DB_ALIAS].ops.quote_name(model._meta.db_table)
+    columns, readers = _columns(model)
+    return f"UPDATE {table} SET {changes} WHERE {condition} RETURNING {columns}", readers  # noqa: S608 (from our code)
+
+
+def _columns(*models: type[Model]) -> tuple[str, list[Reader]]:
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
     columns: list[str] = []
     readers: list[Reader] = []
-    for each in models:
+    for model in models:
         # What the ORM would have to convert is left to it: it is read when somebody asks for it.
-        fields = [field for field in each._meta.concrete_fields if not hasattr(field, "from_db_value")]
+        fields = [field for field in model._meta.concrete_fields if not hasattr(field, "from_db_value")]
         place = slice(len(columns), len(columns) + len(fields))
-        readers.append((each, [field.attname for field in fields], place))
-        columns += [f"{quote(each._meta.db_table)}.{quote(str(field.column))}" for field in fields]
-    return f"SELECT {', '.join(columns)} FROM {source} WHERE {condition}", readers  # noqa: S608 (names from our models)
+        readers.append((model, [field.attname for field in fields], place))
+        columns += [f"{quote(model._meta.db_table)}.{quote(str(field.column))}" for field in fields]
+    return ", ".join(columns), readers
 
 
 def run(sql: str, values: Sequence[Any]) -> Any:

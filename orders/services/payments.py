@@ -13,7 +13,7 @@ from django.utils import timezone
 from events.models import Event
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
-from homeproductions.statements import fetch_one, insert_or_ignore, run, update_of
+from homeproductions.statements import change_one, insert_or_ignore
 from orders import alerts, journal, places
 from orders.journal import minor_units
 from orders.models import Order, Payment, WebhookDelivery
@@ -26,7 +26,7 @@ from .settlement import mark_paid, wait_for_a_person
 log = structlog.get_logger(__name__)
 
 Status = WebhookDelivery.Status
-WAITING = (Status.RECEIVED, Status.FAILED)
+WAITING = (Status.RECEIVED.value, Status.FAILED.value)
 NOT_YET = "not_applied_yet"
 # How long a delivery rests after its first, second, ... attempt; then the last one again and again. An attempt that
 # kills its process counts as well. The first leaves time for the request that stored it.
@@ -108,27 +108,25 @@ def _apply_after_twin(delivery_id: UUID) -> Result:
 @transaction.atomic
 def apply_delivery(delivery_id: UUID) -> Result:
     """Do what a stored delivery says, once. Applying it again repeats the result and changes nothing."""
-    delivery = _lock_delivery(delivery_id)
-    if delivery.status not in WAITING:
-        return Result(delivery.status == Status.APPLIED, delivery.reason)
+    # Locked by noting at once what becomes of most.
+    waiting = "id = %s AND status = ANY(%s)"
+    delivery = change_one(WebhookDelivery, NOTE_APPLIED, waiting, timezone.now(), delivery_id, list(WAITING))
+    if delivery is None:
+        done = WebhookDelivery.objects.get(pk=delivery_id)
+        return Result(done.status == Status.APPLIED, done.reason)
     result = _apply_all(delivery)
-    delivery.status = Status.APPLIED if result.processed else Status.IGNORED
-    delivery.reason = result.reason
-    delivery.processed_at = timezone.now()
-    run(*update_of(delivery, "status", "reason", "processed_at"))
+    if not result.processed:
+        delivery.status, delivery.reason = Status.IGNORED, result.reason
+        delivery.save(update_fields=["status", "reason"])
     return result
 
 
-def _lock_delivery(delivery_id: UUID) -> WebhookDelivery:
-    delivery = fetch_one(WebhookDelivery, "id = %s FOR NO KEY UPDATE", delivery_id)
-    if delivery is None:
-        raise WebhookDelivery.DoesNotExist
-    return delivery
+NOTE_APPLIED = "status = 'applied', reason = '', processed_at = %s"
 
 
 @transaction.atomic
 def _note_failure(delivery_id: UUID, error: Exception) -> None:
-    delivery = _lock_delivery(delivery_id)
+    delivery = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=delivery_id)
     if delivery.status not in WAITING:
         return  # somebody else could
     delivery.status = Status.FAILED
