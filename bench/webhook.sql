@@ -17,7 +17,9 @@ RETURNING id AS delivery_id \gset
 
 BEGIN;
 
-SELECT * FROM webhook_deliveries WHERE id = :delivery_id FOR NO KEY UPDATE;
+UPDATE webhook_deliveries SET status = 'applied', reason = '', processed_at = now()
+ WHERE id = :delivery_id AND status = ANY('{received,failed}')
+RETURNING *;
 
 SELECT orders.id AS order_id, total_price AS price, event_id AS night, tier_id AS tier, orders.*, events.*
   FROM orders JOIN events ON events.id = orders.event_id
@@ -54,19 +56,15 @@ WITH paid AS (
     UPDATE email_outbox
        SET status = 'failed', closed_at = now(), lease_until = NULL, error_message = 'the order was paid'
      WHERE order_id = :its_order_id AND status = ANY('{pending,processing}') AND email_type = ANY('{confirmation}')
+), part4 AS (
+    INSERT INTO email_outbox (id, order_id, email_type, recipient_email, subject, status, attempts, next_attempt_at,
+                              context)
+    SELECT gen_random_uuid(), :its_order_id, 'ticket', 'guest@example.com', 'Your Ticket: Luna Llena', 'pending', 0,
+           now(), '{}'
+      FROM paid
 )
 SELECT true FROM paid;
 
-INSERT INTO email_outbox (id, order_id, email_type, recipient_email, subject, status, attempts, next_attempt_at, context)
-SELECT gen_random_uuid(), :its_order_id, 'ticket', 'guest@example.com', 'Your Ticket: Luna Llena', 'pending', 0, now(),
-       '{}'
-  FROM (SELECT) AS once
-ON CONFLICT DO NOTHING;
-
 SELECT * FROM payments WHERE provider = 'webhook' AND charge_id IS NULL AND outcome = '' AND kind <> 'charge';
-
-UPDATE webhook_deliveries SET status = 'applied', reason = '', processed_at = now()
- WHERE id = :delivery_id
-RETURNING id;
 
 COMMIT;

@@ -51,9 +51,22 @@ def received(order: Order) -> OutboxEmail:
     )
 
 
+def first_ticket(order: Order) -> list[OutboxEmail]:
+    """The mail with the ticket of an order that becomes paid, to be inserted together with that; none for a guest who
+    left no address (at the door)."""
+    if not order.mail_address:
+        return []
+    recipient, subject = order.mail_address, _ticket_subject(order)
+    return [outbox.first(EmailKind.TICKET, order=order, recipient=recipient, subject=subject)]
+
+
 def queue_ticket(order: Order) -> OutboxEmail | None:
-    """Promise the ticket of a paid order, unless its guest left no address (at the door)."""
-    return _queue(EmailKind.TICKET, order, f"🎫 Your Ticket: {order.event.name}")
+    """Promise the ticket of a paid order once more, unless its guest left no address."""
+    return _queue(EmailKind.TICKET, order, _ticket_subject(order))
+
+
+def _ticket_subject(order: Order) -> str:
+    return f"🎫 Your Ticket: {order.event.name}"
 
 
 def queue_refunded(order: Order) -> OutboxEmail | None:

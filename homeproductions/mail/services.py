@@ -85,7 +85,8 @@ def queue(
 
 
 def first(kind: str, *, order: models.Model, recipient: str, subject: str) -> OutboxEmail:
-    """The unsaved mail for an order that has none yet: to be inserted together with the order."""
+    """The unsaved mail for an order that has none of this kind yet: to be inserted together with the order, or with
+    the change that is its reason."""
     return _new(kind, order, recipient, subject, None)
 
 
