@@ -1,11 +1,11 @@
 """The one place where a pending order becomes paid, and where payments are closed without a person."""
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from audit.services import unsaved
-from homeproductions.statements import run, saved, update_of, with_parts
+from homeproductions.statements import Part, run, saved, update_of, with_parts
 from orders import alerts, journal, mails, places
 from orders.errors import OrderNotPending
 from orders.models import Order, Payment
@@ -34,7 +34,7 @@ def mark_paid(
     new = [payment] if payment is not None and payment._state.adding else []
     close = mails.closing_received(order, reason="the order was paid")
     ticket = mails.first_ticket(order) if send_ticket else []
-    parts = [*new, history, *journal.sale(order, payment), close, *ticket]
+    parts: list[Model | Part] = [*new, history, *journal.sale(order, payment), close, *ticket]
     # One statement: a round trip costs more than the row that it brings.
     run(*with_parts(update_of(order, *OF_PAYMENT), "paid", parts, "true"))
     for row in new:
