@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
 
 from homeproductions.memory import Memory
-from homeproductions.statements import fetch_one
+from homeproductions.reading import fetch_one
 
 from .errors import InvalidToken, NoToken
 from .models import User

@@ -1,18 +1,16 @@
-"""SQL of our own where a round trip or the making of a query counts: rows that are inserted within another statement
-(together or not at all, and under its locks for no longer than they are needed), and rows that are asked for all the
-time."""
+"""SQL of our own where a round trip or the making of a query counts: rows that are added or changed within one
+statement (together or not at all, and under its locks for no longer than they are needed)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
-from django.db.models import Expression, Model, QuerySet
+from django.db.models import Model
 from django.db.models.expressions import DatabaseDefault
 
 Part = tuple[str, list[Any]]
-Row = TypeVar("Row", bound=Model)
-Other = TypeVar("Other", bound=Model)
+Values = Sequence[Any] | Mapping[str, Any]
 
 
 def insert_from(source: str, row: Model) -> Part:
@@ -64,138 +62,64 @@ def _insert(source: str, table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {quote(table)} ({names}) SELECT {marks} FROM {source}"  # noqa: S608 (names from our models)
 
 
-def with_parts(first: Part, name: str, added: list[Model], result: str) -> Part:
-    """`first`, called `name`, the rows added from it, and what is asked of it: `SELECT result FROM name`."""
-    parts = [(name, first), *((f"row{place}", insert_from(name, row)) for place, row in enumerate(added))]
+def with_parts(first: Part, name: str, more: Iterable[Model | Part], result: str) -> Part:
+    """`first`, called `name`, the rows inserted from it, statements that go along with it, and what is asked of it:
+    `SELECT result FROM name`."""
+    rest = (insert_from(name, each) if isinstance(each, Model) else each for each in more)
+    parts = [(name, first), *((f"part{place}", part) for place, part in enumerate(rest))]
     sql = ", ".join(f"{title} AS ({text})" for title, (text, _) in parts)
     return f"WITH {sql} SELECT {result} FROM {name}", [value for _, (_, values) in parts for value in values]  # noqa: S608
 
 
-def fetch_one(model: type[Row], condition: str, *values: Any) -> Row | None:
-    """The row for which the condition (SQL of our own over one column that is unique) holds. For what is asked all
-    the time: the ORM makes its SQL anew each time, and that takes longer than the answer."""
-    return fetch_with(model, (), condition, *values)
-
-
-def fetch_beside(
-    model: type[Row], condition: str, beside: type[Other], link: str, *values: Any
-) -> tuple[Row | None, Other | None]:
-    """`fetch_one`, and the one row of `beside` whose column `link` names it, if there is one. The condition names its
-    table."""
-    table, other = model._meta.db_table, beside._meta.db_table
-    names = f"{columns(model, table)}, {columns(beside, other)}"
-    sql = f"SELECT {names} FROM {table} LEFT JOIN {other} ON {other}.{link} = {table}.id WHERE {condition}"  # noqa: S608
-    found = run(sql, values)
-    if found is None:
-        return None, None
-    split = len(model._meta.concrete_fields)
-    return made_of(model, found[:split]), made_of(beside, found[split:]) if found[split] is not None else None
-
-
-def fetch_with(model: type[Row], parents: tuple[str, ...], condition: str, *values: Any) -> Row | None:
-    """`fetch_one` with the rows that it belongs to, as `select_related` brings them. The condition names its table."""
-    sql, models = _select_with(model, parents)
-    found = run(f"{sql} WHERE {condition}", values)
-    if found is None:
-        return None
-    row, *others = _split(found, models)
-    for name, parent in zip(parents, others, strict=True):
-        setattr(row, name, parent)
-    return row
+def update_of(row: Model, *names: str) -> Part:
+    """`UPDATE ... RETURNING id`: these fields of the row as they are in memory."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    fields = [cast(Any, row._meta.get_field(name)) for name in names]
+    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    return _update(row._meta.db_table, tuple(str(field.column) for field in fields)), [*values, row.pk]
 
 
 @cache
-def _select_with(model: type[Model], parents: tuple[str, ...]) -> tuple[str, list[Any]]:
+def _update(table: str, columns: tuple[str, ...]) -> str:
     quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
-    table = quote(model._meta.db_table)
-    keys: list[Any] = [model._meta.get_field(name) for name in parents]
-    models = [model, *(key.related_model for key in keys)]
-    joins = [
-        f" JOIN {quote(key.related_model._meta.db_table)} AS {quote(key.name)}"
-        f" ON {quote(key.name)}.{quote(key.target_field.column)} = {table}.{quote(key.column)}"
-        for key in keys
-    ]
-    names = ", ".join(map(columns, models, [model._meta.db_table, *parents]))
-    return f"SELECT {names} FROM {table}{''.join(joins)}", models  # noqa: S608 (names from our models)
+    changes = ", ".join(f"{quote(column)} = %s" for column in columns)
+    return f"UPDATE {quote(table)} SET {changes} WHERE id = %s RETURNING id"  # noqa: S608 (names from our models)
 
 
-def _split(values: Sequence[Any], models: list[type[Model]]) -> list[Any]:
-    rows, start = [], 0
-    for model in models:
-        end = start + len(model._meta.concrete_fields)
-        rows.append(made_of(model, values[start:end]))
-        start = end
-    return rows
-
-
-@cache
-def columns(model: type[Model], table: str) -> str:
-    """All columns of the model, out of the table or what goes by that name, for `made_of`."""
-    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
-    return ", ".join(f"{quote(table)}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
-
-
-def made_of(model: type[Row], values: Sequence[Any]) -> Row:
-    """The row that has these values in its `columns`."""
-    names, conversions = _reading(model)
-    row = model.from_db(DEFAULT_DB_ALIAS, names, values)
-    for name, convert in conversions:
-        setattr(row, name, convert(getattr(row, name), None, connections[DEFAULT_DB_ALIAS]))
-    return row
-
-
-@cache
-def _reading(model: type[Model]) -> tuple[list[str], list[tuple[str, Any]]]:
-    """The names of the model's values, and how those are read that the database does not give as they are (JSON)."""
-    fields = model._meta.concrete_fields
-    conversions = [(field.attname, getattr(field, "from_db_value", None)) for field in fields]
-    return [field.attname for field in fields], [(name, convert) for name, convert in conversions if convert]
-
-
-class Asked(Expression):
-    """In a query that is `made_once`: the place of a value that comes each time it is asked."""
-
-    def __init__(self, name: str, output_field: Any) -> None:
-        super().__init__(output_field=output_field)
-        self.name = name
-
-    def as_sql(self, compiler: Any, connection: Any) -> Any:
-        return "%s", (self,)
-
-
-def made_once(query: QuerySet[Any, Any]) -> Part:
-    """The query as `fetch_page` takes it, to be kept: the ORM needs longer to make a large one than PostgreSQL to
-    answer it."""
-    sql, values = query.query.sql_with_params()
-    return sql, list(values)
-
-
-def fetch_page(made: Part, asked: Mapping[str, Any], *, limit: int, offset: int) -> list[Any]:
-    """The values of so many rows, as `values_list` gives them, with `asked` in the places of that name."""
-    sql, values = made
-    put = [asked[value.name] if isinstance(value, Asked) else value for value in values]
-    return rows(f"{sql} LIMIT %s OFFSET %s", [*put, limit, offset])
-
-
-def rows(sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
+def rows(sql: str, values: Values) -> list[Any]:
     """Execute one statement and return its rows."""
-    connection: Any = connections[DEFAULT_DB_ALIAS]
-    found: list[Any] = connection.rows(sql, values)
-    return found
+    cursor = _execute(sql, values)
+    return cursor.fetchall() if cursor.rownumber is not None else []
 
 
-def run(sql: str, values: Sequence[Any]) -> Any:
+def run(sql: str, values: Values) -> Any:
     """Execute one statement and return its first row, None without one."""
     found = rows(sql, values)
     return found[0] if found else None
 
 
-def insert_or_ignore(row: Model) -> None:
-    """Insert the unsaved row in one round trip, unless there is one that it collides with."""
+def change(sql: str, values: Values) -> int:
+    """Execute one statement and return how many rows it changed."""
+    changed: int = _execute(sql, values).rowcount
+    return changed
+
+
+def _execute(sql: str, values: Values) -> Any:
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    return connection.execute(sql, values)
+
+
+def insert_or_ignore(row: Model) -> bool:
+    """Insert the unsaved row in one round trip, unless there is one that it collides with. Whether it did."""
     sql, values = insert_from("(SELECT) AS once", row)
-    run(f"{sql} ON CONFLICT DO NOTHING", values)
+    is_new = change(f"{sql} ON CONFLICT DO NOTHING", values) > 0
+    if is_new:
+        saved(row)
+    return is_new
 
 
 def saved(row: Model) -> None:
-    """Tell the row that it is in the database now."""
+    """Tell the row that it is in the database now. What only the database knows of it is read when somebody asks."""
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    for name in [name for name, value in vars(row).items() if isinstance(value, DatabaseDefault)]:
+        del row.__dict__[name]

@@ -31,28 +31,49 @@ def released(order: Order) -> None:
     _write(Kind.RELEASED, order, seats=-order.quantity)
 
 
+def sale(order: Order, charge: Payment | None = None) -> list[JournalEntry]:
+    """The unsaved entries of an order that becomes paid: its price, and what the money really was."""
+    if order.is_test:
+        return []
+    return [_entry(Kind.SALE, order, amount=order.total_price), *(_receipt(order, charge) if charge else ())]
+
+
 def sold(order: Order) -> None:
-    """The order was paid, at its price; `received` tells what the money really was."""
-    _write(Kind.SALE, order, amount=order.total_price)
+    """The order was paid, at its price."""
+    _save(sale(order))
 
 
 def received(order: Order, charge: Payment) -> None:
-    """The money of a sold order: what it differs from the price (another currency takes the place of the price), and
+    """The money of an order that was sold without it."""
+    if not order.is_test:
+        _save(_receipt(order, charge))
+
+
+def _receipt(order: Order, charge: Payment) -> list[JournalEntry]:
+    """What the money of a sold order differs from the price (another currency takes the place of the price), and
     the fee that the provider kept, where it said so."""
+    entries = []
     if charge.amount_minor is not None:
+        came = major_units(charge.amount_minor)
         if charge.currency in ("", order.currency):
-            _adjust(order, major_units(charge.amount_minor) - order.total_price, order.currency, charge)
+            entries += _adjustment(order, came - order.total_price, order.currency, charge)
         else:
-            _adjust(order, -order.total_price, order.currency, charge)
-            _adjust(order, major_units(charge.amount_minor), charge.currency, charge)
+            entries += _adjustment(order, -order.total_price, order.currency, charge)
+            entries += _adjustment(order, came, charge.currency, charge)
     if charge.fee_minor:
-        fee(order, charge)
+        entries.append(_fee(order, charge))
+    return entries
 
 
 def fee(order: Order, charge: Payment) -> None:
     """What the provider kept of a charge that says so."""
+    if not order.is_test:
+        _save([_fee(order, charge)])
+
+
+def _fee(order: Order, charge: Payment) -> JournalEntry:
     currency = charge.currency or order.currency
-    _write(Kind.FEE, order, amount=-major_units(charge.fee_minor or 0), currency=currency, payment=charge)
+    return _entry(Kind.FEE, order, amount=-major_units(charge.fee_minor or 0), currency=currency, payment=charge)
 
 
 def refunded(order: Order, amount: Decimal, currency: str, payment: Payment | None = None) -> None:
@@ -84,14 +105,20 @@ def major_units(minor: int) -> Decimal:
     return Decimal(minor) / MINOR_UNITS
 
 
-def _adjust(order: Order, difference: Decimal, currency: str, charge: Payment) -> None:
-    if difference:
-        _write(Kind.ADJUSTMENT, order, amount=difference, currency=currency, payment=charge)
+def _adjustment(order: Order, difference: Decimal, currency: str, charge: Payment) -> list[JournalEntry]:
+    if not difference:
+        return []
+    return [_entry(Kind.ADJUSTMENT, order, amount=difference, currency=currency, payment=charge)]
 
 
 def _write(kind: str, order: Order, **values: Any) -> None:
     if not order.is_test:
-        _entry(kind, order, **values).save(force_insert=True)
+        _save([_entry(kind, order, **values)])
+
+
+def _save(entries: list[JournalEntry]) -> None:
+    for entry in entries:
+        entry.save(force_insert=True)
 
 
 def _entry(

@@ -24,7 +24,8 @@ from homeproductions.mail import services as outbox
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from homeproductions.mail.registry import renders
-from homeproductions.statements import fetch_with
+from homeproductions.reading import fetch_with
+from homeproductions.statements import Part
 from orders import links
 from orders.models import JournalEntry, Order
 from orders.places import waiting_charges
@@ -54,9 +55,22 @@ def received(order: Order) -> OutboxEmail:
     )
 
 
+def first_ticket(order: Order) -> list[OutboxEmail]:
+    """The mail with the ticket of an order that becomes paid, to be inserted together with that; none for a guest who
+    left no address (at the door)."""
+    if not order.mail_address:
+        return []
+    recipient, subject = order.mail_address, _ticket_subject(order)
+    return [outbox.first(EmailKind.TICKET, order=order, recipient=recipient, subject=subject)]
+
+
 def queue_ticket(order: Order) -> OutboxEmail | None:
-    """Promise the ticket of a paid order, unless its guest left no address (at the door)."""
-    return _queue(EmailKind.TICKET, order, f"🎫 Your Ticket: {order.event.name}")
+    """Promise the ticket of a paid order once more, unless its guest left no address."""
+    return _queue(EmailKind.TICKET, order, _ticket_subject(order))
+
+
+def _ticket_subject(order: Order) -> str:
+    return f"🎫 Your Ticket: {order.event.name}"
 
 
 def queue_refunded(order: Order) -> OutboxEmail | None:
@@ -86,9 +100,9 @@ def _queue(kind: EmailKind, order: Order, subject: str) -> OutboxEmail | None:
     return outbox.queue(kind, order=order, recipient=order.mail_address, subject=subject)
 
 
-def close_received(order: Order, *, reason: str) -> None:
-    """Take back the invitation to pay, in the transaction that made the order no longer pending."""
-    outbox.close_open(order, kinds=[EmailKind.CONFIRMATION], reason=reason)
+def closing_received(order: Order, *, reason: str) -> Part:
+    """Takes back the invitation to pay, as a part of the statement that makes the order no longer pending."""
+    return outbox.closing(order, kinds=[EmailKind.CONFIRMATION], reason=reason)
 
 
 # --- Render ------------------------------------------------------------------------------------------------

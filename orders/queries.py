@@ -13,7 +13,8 @@ from events.queries import as_uuid, look
 from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.parsers import load_json
-from homeproductions.statements import Asked, Part, fetch_beside, fetch_one, fetch_page, made_once
+from homeproductions.reading import Asked, fetch_beside, fetch_one, fetch_page, made_once
+from homeproductions.statements import Part
 
 from . import codes
 from .errors import OrderNotFound, PaymentNotFound

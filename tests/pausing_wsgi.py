@@ -39,6 +39,6 @@ def around(module, name, step):
 around(payments, "store_delivery", "storing")
 around(payments, "apply_delivery", "applying")
 around(payments, "mark_paid", "paying")
-around(outbox, "queue", "mailing")
+around(outbox, "first", "mailing")
 
 __all__ = ["application"]

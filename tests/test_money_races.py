@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from events.models import TicketTier
 from homeproductions.errors import Refused
+from homeproductions.reading import fetch_one
 from orders.models import IdempotencyKey, JournalEntry, Order
-from orders.services import holds, idempotency, status
+from orders.services import holds, idempotency, matching, status
 from orders.services.checkin import Scan, check_in
 from tests.factories import make_order, make_tier, make_user
 from tests.signing import PATH, new_secret, paid_body, signed_headers
@@ -57,7 +58,13 @@ def without_locks(monkeypatch):
         rows.__class__ = Unlocked
         return rows
 
+    def look_at_once(model, condition, *values, **options):
+        found = fetch_one(model, condition.partition(" FOR NO KEY UPDATE")[0], *values, **options)
+        time.sleep(LOOKING)
+        return found
+
     monkeypatch.setattr(QuerySet, "select_for_update", look)
+    monkeypatch.setattr(matching, "fetch_one", look_at_once)
 
 
 def together(*actions):

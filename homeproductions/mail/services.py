@@ -22,7 +22,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from homeproductions.house import house
-from homeproductions.statements import columns, made_of, rows
+from homeproductions.reading import columns, made_of
+from homeproductions.statements import Part, change, insert_or_ignore, rows
 
 from .errors import NotWanted, ServerAway, Unsendable, in_words, is_final
 from .models import MAX_ATTEMPTS, OutboxEmail
@@ -76,7 +77,6 @@ TURN = """
 # --- Promise -----------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def queue(
     kind: str,
     *,
@@ -91,16 +91,17 @@ def queue(
     new recipient, subject and context and all its attempts; one that is being sent right now is left alone.
     """
     email = _new(kind, order, recipient, subject, context)
-    while True:
-        OutboxEmail.objects.bulk_create([email], ignore_conflicts=True)
-        stored = OutboxEmail.objects.filter(pk=email.pk).first() or _hurry_open_twin(email)
-        if stored:
-            return stored
+    while not insert_or_ignore(email):
+        twin = _hurry_open_twin(email)
+        if twin:
+            return twin
         # The open one was finished between the two statements, so there is room now.
+    return email
 
 
 def first(kind: str, *, order: models.Model, recipient: str, subject: str) -> OutboxEmail:
-    """The unsaved mail for an order that has none yet: to be inserted together with the order."""
+    """The unsaved mail for an order that has none of this kind yet: to be inserted together with the order, or with
+    the change that is its reason."""
     return _new(kind, order, recipient, subject, None)
 
 
@@ -126,6 +127,7 @@ def _new(
     )
 
 
+@transaction.atomic
 def _hurry_open_twin(email: OutboxEmail) -> OutboxEmail | None:
     assert email.order_id is not None  # mails without an order never collide
     twin = (
@@ -154,10 +156,20 @@ def close_open(order: models.Model, *, kinds: Iterable[str] | None = None, reaso
 
     A worker that is sending one of them at this moment can no longer write its result; that mail may still arrive.
     """
-    emails = OutboxEmail.objects.filter(order_id=order.pk, status__in=OutboxEmail.OPEN)
-    if kinds is not None:
-        emails = emails.filter(email_type__in=list(kinds))
-    return emails.update(status=Status.FAILED, closed_at=timezone.now(), lease_until=None, error_message=reason)
+    return change(*closing(order, kinds=kinds, reason=reason))
+
+
+def closing(order: models.Model, *, kinds: Iterable[str] | None = None, reason: str) -> Part:
+    """`close_open` as a part of the statement that takes the mails' reason away."""
+    values = [Status.FAILED.value, timezone.now(), reason, order.pk, [status.value for status in OutboxEmail.OPEN]]
+    if kinds is None:
+        return CLOSE, values
+    return f"{CLOSE} AND email_type = ANY(%s)", [*values, [str(kind) for kind in kinds]]
+
+
+CLOSE = """
+    UPDATE email_outbox SET status = %s, closed_at = %s, lease_until = NULL, error_message = %s
+    WHERE order_id = %s AND status = ANY(%s)"""
 
 
 def one_line(text: str) -> str:

@@ -21,21 +21,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Something to read although nothing was asked: a farewell, or news that do not matter.
         return not poll.poll(0) or super().is_usable()
 
-    def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Execute one statement and return its rows; none where it has none to return.
+    def execute(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> Any:
+        """Execute one statement; its rows and their number are asked of what it returns.
 
         Without the cursors that Django wraps around the driver's, with the values apart from the text, and prepared
         where the settings allow it: that takes a third of the processor's time, here and in the server.
         """
         if self.queries_logged:  # whoever watches sees it
-            with self.cursor() as watched:
-                watched.execute(sql, values)
-                return watched.fetchall() if watched.description else []
+            watched = self.cursor()
+            watched.execute(sql, values)
+            return watched
         self.close_if_health_check_failed()
         self.ensure_connection()
         self.validate_thread_sharing()
         self.validate_no_broken_transaction()
         with self.wrap_database_errors:
-            cursor = psycopg.Cursor(self.connection)
-            cursor.execute(sql, values, prepare=settings.DATABASE_PREPARE)
-            return cursor.fetchall() if cursor.rownumber is not None else []
+            return psycopg.Cursor(self.connection).execute(sql, values, prepare=settings.DATABASE_PREPARE)

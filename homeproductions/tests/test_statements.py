@@ -2,7 +2,7 @@
 
 import pytest
 
-from homeproductions.statements import fetch_with
+from homeproductions.reading import fetch_with
 from orders.models import Order
 from tests.factories import make_event, make_order, make_tier
 

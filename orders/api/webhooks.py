@@ -49,7 +49,7 @@ class Webhook(ApiView):
         provider, event_id = self.verified(request, body)
         headers = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
         delivery = payments.store_delivery(provider=provider, event_id=event_id, body=body, headers=headers)
-        return json_answer(self.answer(payments.try_delivery(delivery.pk)))
+        return json_answer(self.answer(payments.try_stored(delivery.pk)))
 
     def answer(self, result: payments.Result) -> dict[str, Any]:
         answer = {"received": True, "processed": result.processed}

@@ -3,10 +3,11 @@ number or id, the checkout that was opened for it, or the single pending order t
 
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, QuerySet, Value, prefetch_related_objects
 from django.db.models.functions import Lower
 
 from events.queries import as_uuid
+from homeproductions.reading import fetch_all, fetch_with
 from orders.journal import major_units
 from orders.models import Order, Payment
 from orders.providers import Notice, Unreadable
@@ -21,10 +22,8 @@ class Moved(Exception):
 
 def lock_order(notice: Notice, provider: str) -> Order | None:
     """The order this charge pays, locked; None when that is not certain."""
-    order_id = _named(notice, provider) if _is_named(notice) else _opened(notice, provider)
-    if order_id is not None:
-        return _locked(Q(pk=order_id))
-    return None if _is_named(notice) else _lock_only_fitting(notice)
+    order = lock_named(notice, provider)
+    return order if order is not None or _is_named(notice) else _lock_only_fitting(notice)
 
 
 def lock_charge_of(notice: Notice, provider: str) -> tuple[Order | None, Payment | None]:
@@ -33,14 +32,16 @@ def lock_charge_of(notice: Notice, provider: str) -> tuple[Order | None, Payment
     charge = charges_of(notice, provider).first()
     if charge is None:
         return lock_named(notice, provider), None
-    order = _locked(Q(pk=charge.order_id)) if charge.order_id else None
+    order = _lock("id", charge.order_id) if charge.order_id else None
     return order, lock_payment(charge, expect_order=charge.order_id)
 
 
 def lock_named(notice: Notice, provider: str) -> Order | None:
-    """The order a refund or dispute names by itself, locked."""
+    """The order that a notice names by itself, locked."""
+    if _is_named(notice) and not notice.checkout_reference:
+        return _lock(*_name(notice))  # at once, for nothing can contradict it
     order_id = _named(notice, provider) if _is_named(notice) else _opened(notice, provider)
-    return _locked(Q(pk=order_id)) if order_id is not None else None
+    return _lock("id", order_id) if order_id is not None else None
 
 
 def lock_payment(payment: Payment, *, expect_order: UUID | None) -> Payment:
@@ -52,24 +53,26 @@ def lock_payment(payment: Payment, *, expect_order: UUID | None) -> Payment:
     return locked
 
 
-def known_charge(notice: Notice, provider: str) -> Payment | None:
-    """The charge stored for this payment before, unlocked: by its checkout, else by its own id."""
-    charges = Payment.objects.filter(provider=provider, kind=CHARGE)
-    if notice.checkout_reference:
-        by_checkout = charges.filter(checkout_reference=notice.checkout_reference).first()
-        if by_checkout is not None:
-            return by_checkout
-    names = [name for name in (notice.reference, *notice.charge_references) if name]
-    by_name = charges.filter(reference__in=names).order_by("created_at").first() if names else None
-    return by_name or _told_under_another_name(notice, charges)
+def known_charge(notice: Notice, provider: str, order: Order | None) -> Payment | None:
+    """The charge stored for this payment before, unlocked: by its checkout, else by its own id. `order` is what
+    `lock_order` found."""
+    checkout, names = notice.checkout_reference or None, [notice.reference, *notice.charge_references]
+    order_id = _named_id(notice, order) if notice.reference else None
+    charges = fetch_all(Payment, CHARGES, provider, checkout, [name for name in names if name], order_id)
+    by_checkout = (charge for charge in charges if checkout and charge.checkout_reference == checkout)
+    by_name = (charge for charge in charges if charge.reference in names)
+    return next(by_checkout, None) or next(by_name, None) or _told_under_another_name(notice, order_id, charges)
 
 
-def _told_under_another_name(notice: Notice, charges: QuerySet[Payment]) -> Payment | None:
+CHARGES = """
+    provider = %s AND kind = 'charge' AND (checkout_reference = %s OR reference = ANY(%s) OR order_id = %s)
+    ORDER BY created_at"""
+
+
+def _told_under_another_name(notice: Notice, order_id: UUID | None, charges: list[Payment]) -> Payment | None:
     """The charge of the order it names whose own notice said that it has this name as well."""
-    order_id = named_order(notice) if notice.reference else None
-    if order_id is None:
-        return None
-    of_order = charges.filter(order_id=order_id).exclude(delivery=None).select_related("delivery")
+    of_order = [charge for charge in reversed(charges) if order_id and charge.order_id == order_id]
+    prefetch_related_objects(of_order, "delivery")
     return next((charge for charge in of_order if notice.reference in _names_in_delivery(charge)), None)
 
 
@@ -92,24 +95,35 @@ def charges_of(notice: Notice, provider: str) -> QuerySet[Payment]:
     return Payment.objects.filter(names, provider=provider, kind=CHARGE).order_by("created_at")
 
 
-def early_refunds(charge: Payment) -> QuerySet[Payment]:
-    """Refunds and disputes of this charge that were delivered before it; they remember one name of it, and their
-    notices may hold more. There are few at any time."""
+def early_refunds(charge: Payment) -> list[UUID]:
+    """The ids of refunds and disputes of this charge that were delivered before it; they remember one name of it, and
+    their notices may hold more. There are few at any time."""
     names = {name for name in (charge.checkout_reference, charge.reference) if name}
-    early = Payment.objects.filter(provider=charge.provider, charge=None, outcome=Payment.Outcome.NONE)
-    early = early.exclude(kind=CHARGE).select_related("delivery")
-    met = [row.pk for row in early if row.checkout_reference in names or names & _names_in_delivery(row)]
-    return Payment.objects.filter(pk__in=met)
+    early = fetch_all(Payment, TOLD_EARLY, charge.provider)
+    prefetch_related_objects(early, "delivery")
+    return [row.pk for row in early if row.checkout_reference in names or names & _names_in_delivery(row)]
+
+
+# As the index `payment_told_early` says it.
+TOLD_EARLY = "provider = %s AND charge_id IS NULL AND outcome = '' AND kind <> 'charge'"
 
 
 def named_order(notice: Notice) -> UUID | None:
     """The id of the order that the notice names, by number or id."""
-    reference = notice.order_reference
-    if not reference:
+    if not _is_named(notice):
         return None
-    order_id = as_uuid(reference.lower())
-    named = Q(order_number=reference.upper()) | (Q(pk=order_id) if order_id else Q())
-    return Order.objects.filter(named).values_list("pk", flat=True).first()
+    column, name = _name(notice)
+    return Order.objects.filter(**{column: name}).values_list("pk", flat=True).first()
+
+
+def _name(notice: Notice) -> tuple[str, UUID | str]:
+    """The column and the value by which it names its order."""
+    order_id = as_uuid(notice.order_reference.lower())
+    return ("id", order_id) if order_id else ("order_number", notice.order_reference.upper())
+
+
+def _named_id(notice: Notice, order: Order | None) -> UUID | None:
+    return order.pk if order is not None and _is_named(notice) else named_order(notice)
 
 
 def _is_named(notice: Notice) -> bool:
@@ -144,9 +158,9 @@ def _lock_only_fitting(notice: Notice) -> Order | None:
     )
     orders = Order.objects.alias(address=Lower("buyer_email"))
     found = list(orders.filter(fitting).values_list("pk", flat=True)[:2])
-    return _locked(Q(pk=found[0], status=Order.Status.PENDING)) if len(found) == 1 else None
+    order = _lock("id", found[0]) if len(found) == 1 else None
+    return order if order is not None and order.status == Order.Status.PENDING else None
 
 
-def _locked(condition: Q) -> Order | None:
-    orders = Order.objects.select_for_update(of=("self",), no_key=True).select_related("event", "tier")
-    return orders.filter(condition).first()
+def _lock(column: str, value: UUID | str) -> Order | None:
+    return fetch_with(Order, ("event",), f"orders.{column} = %s FOR NO KEY UPDATE OF orders", value)

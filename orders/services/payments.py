@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -13,6 +13,8 @@ from django.utils import timezone
 from events.models import Event
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
+from homeproductions.reading import change_one
+from homeproductions.statements import insert_or_ignore
 from orders import alerts, journal, places
 from orders.journal import minor_units
 from orders.models import Order, Payment, WebhookDelivery
@@ -25,7 +27,7 @@ from .settlement import mark_paid, wait_for_a_person
 log = structlog.get_logger(__name__)
 
 Status = WebhookDelivery.Status
-WAITING = (Status.RECEIVED, Status.FAILED)
+WAITING = (Status.RECEIVED.value, Status.FAILED.value)
 NOT_YET = "not_applied_yet"
 # How long a delivery rests after its first, second, ... attempt; then the last one again and again. An attempt that
 # kills its process counts as well. The first leaves time for the request that stored it.
@@ -45,11 +47,20 @@ class Result:
 
 
 def store_delivery(*, provider: str, event_id: str, body: bytes, headers: dict[str, str]) -> WebhookDelivery:
-    """Keep the raw delivery before anything else is done. A replay finds the row that is already there."""
-    delivery, _ = WebhookDelivery.objects.get_or_create(
-        provider=provider, event_id=_short(event_id), defaults={"body": body, "headers": headers}
-    )
+    """Keep the raw delivery before anything else is done, and count that it is going to be tried: one that kills its
+    process must not be the first in line for ever. A replay finds the row that is already there."""
+    name = {"provider": provider, "event_id": _short(event_id)}
+    delivery = WebhookDelivery(**name, body=body, headers=headers, attempts=1, processed_at=timezone.now())
+    if insert_or_ignore(delivery):
+        return delivery
+    delivery = WebhookDelivery.objects.get(**name)
+    _count_attempt(delivery.pk)
     return delivery
+
+
+def _count_attempt(delivery_id: UUID) -> None:
+    waiting = WebhookDelivery.objects.filter(pk=delivery_id, status__in=WAITING)
+    waiting.update(attempts=F("attempts") + 1, processed_at=timezone.now())
 
 
 def _short(event_id: str) -> str:
@@ -67,16 +78,17 @@ def due_deliveries() -> QuerySet[WebhookDelivery]:
     return WebhookDelivery.objects.filter(rested, status__in=WAITING).order_by("received_at")
 
 
-def try_delivery(delivery_id: Any) -> Result:
-    """Apply a stored delivery. What fails is noted and tried again later by the worker, so the sender need not.
+def try_delivery(delivery_id: UUID) -> Result:
+    """`try_stored` once more, for a delivery that was stored some time ago."""
+    _count_attempt(delivery_id)
+    return try_stored(delivery_id)
 
-    Raises only when the database is away.
-    """
-    # Counted and committed first: a delivery that kills its process must not be the first in line for ever.
-    waiting = WebhookDelivery.objects.filter(pk=delivery_id, status__in=WAITING)
-    waiting.update(attempts=F("attempts") + 1, processed_at=timezone.now())
+
+def try_stored(delivery_id: UUID) -> Result:
+    """Apply a delivery that `store_delivery` has just stored. What fails is noted and tried again later by the worker,
+    so the sender need not. Raises only when the database is away."""
     try:
-        return apply_delivery(delivery_id)
+        return _apply_after_twin(delivery_id)
     except DATABASE_AWAY:
         raise
     except Exception as error:
@@ -85,22 +97,36 @@ def try_delivery(delivery_id: Any) -> Result:
     return Result(False, NOT_YET)
 
 
+def _apply_after_twin(delivery_id: UUID) -> Result:
+    try:
+        return apply_delivery(delivery_id)
+    except IntegrityError:
+        # Another notice of the same payment, which locks another order or none, was stored in the same moment. Now
+        # that payment is known.
+        return apply_delivery(delivery_id)
+
+
 @transaction.atomic
-def apply_delivery(delivery_id: Any) -> Result:
+def apply_delivery(delivery_id: UUID) -> Result:
     """Do what a stored delivery says, once. Applying it again repeats the result and changes nothing."""
-    delivery = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=delivery_id)
-    if delivery.status not in WAITING:
-        return Result(delivery.status == Status.APPLIED, delivery.reason)
+    # Locked by noting at once what becomes of most.
+    waiting = "id = %s AND status = ANY(%s)"
+    delivery = change_one(WebhookDelivery, NOTE_APPLIED, waiting, timezone.now(), delivery_id, list(WAITING))
+    if delivery is None:
+        done = WebhookDelivery.objects.get(pk=delivery_id)
+        return Result(done.status == Status.APPLIED, done.reason)
     result = _apply_all(delivery)
-    delivery.status = Status.APPLIED if result.processed else Status.IGNORED
-    delivery.reason = result.reason
-    delivery.processed_at = timezone.now()
-    delivery.save(update_fields=["status", "reason", "processed_at"])
+    if not result.processed:
+        delivery.status, delivery.reason = Status.IGNORED, result.reason
+        delivery.save(update_fields=["status", "reason"])
     return result
 
 
+NOTE_APPLIED = "status = 'applied', reason = '', processed_at = %s"
+
+
 @transaction.atomic
-def _note_failure(delivery_id: Any, error: Exception) -> None:
+def _note_failure(delivery_id: UUID, error: Exception) -> None:
     delivery = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=delivery_id)
     if delivery.status not in WAITING:
         return  # somebody else could
@@ -163,24 +189,25 @@ def _may_be_money(notice: Notice) -> bool:
 def _keep_unclear(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> Result:
     """A notice in words that we do not know, or of money that is none: perhaps a guest has paid, so a person looks.
     When a clear one of the same payment comes, that one decides."""
-    if matching.known_charge(notice, provider) is not None:
-        return Result(True)
     order = matching.lock_order(notice, provider)
-    payment, is_new = _lock_or_create(notice, provider, delivery, order)
-    if is_new:
-        wait_for_a_person(payment, Payment.Review.UNCLEAR)
-    return Result(False, payment.needs_review or payment.outcome)
+    if matching.known_charge(notice, provider, order) is not None:
+        return Result(True)
+    payment = _new(notice, provider, delivery, order)
+    wait_for_a_person(payment, Payment.Review.UNCLEAR)
+    return Result(False, payment.needs_review)
 
 
 def reason_for_review(order: Order | None, payment: Payment) -> str:
     """Why a person must look at this money, or an empty text when it simply pays the order."""
     if order is None:
         return Payment.Review.UNKNOWN
+    if order.status == Order.Status.PENDING:  # nothing took its place: only closed orders have successors
+        if order.event.status in NIGHTS_OFF:
+            return Payment.Review.LATE  # no ticket is sold for a night that is off
+        return Payment.Review.NONE if is_exact(order, payment) else Payment.Review.AMOUNT
     if order.status == Order.Status.PAID or order.successors.filter(status=Order.Status.PAID).exists():
         return Payment.Review.DOUBLE
-    if order.status != Order.Status.PENDING or order.event.status in NIGHTS_OFF:
-        return Payment.Review.LATE  # no ticket is sold for a night that is off
-    return Payment.Review.NONE if is_exact(order, payment) else Payment.Review.AMOUNT
+    return Payment.Review.LATE
 
 
 def is_exact(order: Order, payment: Payment) -> bool:
@@ -189,21 +216,21 @@ def is_exact(order: Order, payment: Payment) -> bool:
 
 
 def _charge(notice: Notice, provider: str, delivery: WebhookDelivery | None) -> Result:
-    known = matching.known_charge(notice, provider)
-    if known is not None and _is_other_money(known, notice):
-        return _keep_reused_reference(known, notice, delivery)
-    if known is not None and not known.is_waiting:
-        # Counted; what was decided about it is not decided again.
-        return _learn_fee(_lock(known), notice)
+    # The order's lock comes first: behind it, another notice of the same payment is seen.
     order = matching.lock_order(notice, provider)
-    payment, is_new = _lock_or_create(notice, provider, delivery, order)
-    if not is_new:
-        if not payment.is_waiting:
-            return _learn_fee(payment, notice)
-        if payment.order_id is not None and (order is None or payment.order_id != order.pk):
-            return Result(False, payment.needs_review)  # it waits with another order, which is not locked
-        _learn(payment, notice)
-    return _decide(payment, order, notice)
+    known = matching.known_charge(notice, provider, order)
+    if known is None:
+        return _decide(_new(notice, provider, delivery, order), order, notice)
+    if _is_other_money(known, notice):
+        return _keep_reused_reference(known, notice, delivery)
+    known = _lock(known)
+    if not known.is_waiting:
+        # Counted; what was decided about it is not decided again.
+        return _learn_fee(known, notice)
+    if known.order_id is not None and (order is None or known.order_id != order.pk):
+        return Result(False, known.needs_review)  # it waits with another order, which is not locked
+    _learn(known, notice)
+    return _decide(known, order, notice)
 
 
 def _is_other_money(known: Payment, notice: Notice) -> bool:
@@ -245,43 +272,32 @@ def _keep_reused_reference(known: Payment, notice: Notice, delivery: WebhookDeli
 
 
 def _decide(payment: Payment, order: Order | None, notice: Notice) -> Result:
-    """Pay the order or let the payment wait; both are locked."""
+    """Pay the order or let the payment wait; both are locked, or the payment is new and stored here."""
+    is_new = payment._state.adding
     payment.order = order
     reason = reason_for_review(order, payment)
-    payment.save(update_fields=["order"])
-    wait_for_a_person(payment, reason)
+    if not is_new:
+        payment.save(update_fields=["order"])
+    if reason or not is_new:
+        wait_for_a_person(payment, reason)
     if order is not None and not reason:
         mark_paid(order, provider=payment.provider, reference=payment.reference, payment=payment)
-        refunds.follow_up(payment, order)
+        if not is_new:
+            refunds.follow_up(payment, order)
     refunds.settle_early(payment, order)
     if reason == Payment.Review.UNKNOWN:
         return Result(False, "order_not_found" if notice.order_reference else "no_order_id")
     return Result(not reason, reason)
 
 
-def _lock_or_create(
-    notice: Notice, provider: str, delivery: WebhookDelivery | None, order: Order | None
-) -> tuple[Payment, bool]:
-    """The one row of this payment, locked, and whether it is new: another notice of it may be at work right now."""
-    known = matching.known_charge(notice, provider)
-    if known is None:
-        try:
-            with transaction.atomic():
-                return _create(notice, provider, delivery, order), True
-        except IntegrityError:
-            known = matching.known_charge(notice, provider)
-            if known is None:
-                raise
-    return _lock(known), False
-
-
 def _lock(payment: Payment) -> Payment:
     return Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment.pk)
 
 
-def _create(notice: Notice, provider: str, delivery: WebhookDelivery | None, order: Order | None) -> Payment:
+def _new(notice: Notice, provider: str, delivery: WebhookDelivery | None, order: Order | None) -> Payment:
+    """The one row of this payment, unsaved."""
     event_id = delivery.event_id if delivery else ""
-    return Payment.objects.create(
+    return Payment(
         order=order,
         delivery=delivery,
         provider=provider,

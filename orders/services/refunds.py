@@ -75,7 +75,11 @@ def note_failure(notice: Notice, provider: str, delivery: WebhookDelivery | None
 
 def settle_early(charge: Payment, order: Order | None) -> None:
     """Apply what came before the charge itself did. Both are locked by the caller."""
-    for row in matching.early_refunds(charge).select_for_update(of=("self",), no_key=True).order_by("created_at"):
+    early = matching.early_refunds(charge)
+    if not early:
+        return
+    rows = Payment.objects.filter(pk__in=early).select_for_update(of=("self",), no_key=True)
+    for row in rows.order_by("created_at"):
         row.charge, row.order = charge, order
         row.save(update_fields=["charge", "order"])
         if row.kind == Payment.Kind.REFUND and row.needs_review not in OWED:

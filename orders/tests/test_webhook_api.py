@@ -10,6 +10,7 @@ from homeproductions.mail.models import OutboxEmail
 from orders.chores import apply_waiting_deliveries
 from orders.models import Order, Payment, WebhookDelivery
 from orders.providers import standard
+from orders.services import matching
 from tests.factories import make_order
 from tests.signing import PATH, new_secret, paid_body, signed_headers
 
@@ -40,6 +41,31 @@ def test_signed_payment_pays_the_order_and_queues_the_ticket(api, order):
     assert OutboxEmail.objects.get().order == order
     assert AuditLog.objects.get(action="STATUS_CHANGE").new_value == {"status": "paid", "provider": "webhook"}
     assert WebhookDelivery.objects.get().status == "applied"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_payment_is_booked_in_eight_round_trips(api, django_assert_num_queries):
+    """Those of BEGIN and COMMIT included."""
+    body = paid_body(make_order(status="pending", quantity=2))
+
+    with django_assert_num_queries(8):
+        assert deliver(api, body).json()["processed"] is True
+
+
+def test_payment_that_a_twin_stored_in_the_same_moment_counts_once(api, order, monkeypatch):
+    deliver(api, paid_body(order, id="pay_1", metadata={"order_id": "HP000000-NOTHING0"}))
+    known, looks = matching.known_charge, []
+
+    def look_too_early(*args):
+        looks.append(args)
+        return known(*args) if len(looks) > 1 else None
+
+    monkeypatch.setattr(matching, "known_charge", look_too_early)
+    answer = deliver(api, paid_body(order, id="pay_1"))
+
+    order.refresh_from_db()
+    assert (answer.json(), order.status) == ({"received": True, "processed": True}, "paid")
+    assert (Payment.objects.get().order, len(looks)) == (order, 2)
 
 
 @pytest.mark.parametrize("prefix", ["webhook", "svix"])
