@@ -29,12 +29,13 @@ class Lanes:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.pages = get_response
-        self.api: GetResponse = convert_exception_to_response(answer)
+        self.api: Any = convert_exception_to_response(answer)
         for name in reversed(settings.API_MIDDLEWARE):
             self.api = import_string(name)(self.api)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.pages(request) if is_page(request) else self.api(request)
+        response: HttpResponse = self.pages(request) if is_page(request) else self.api(request)
+        return response
 
 
 def is_page(request: HttpRequest) -> bool:
@@ -86,7 +87,7 @@ class Compressed(GZipMiddleware):
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         is_asked = "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
-        response: HttpResponse = super().__call__(request) if is_asked else self.get_response(request)
+        response: Any = super().__call__(request) if is_asked else self.get_response(request)
         return response
 
 
