@@ -103,6 +103,7 @@ def environment(url: str, extra: Environment) -> Environment:
         "DEFAULT_ADMIN_EMAIL": ADMIN,
         "DEFAULT_ADMIN_PASSWORD": secrets.token_urlsafe(24),
         "RATE_LIMIT_ENABLED": "0",
+        "DATABASE_PREPARE": "1",  # there is no PgBouncer in between
         **extra,
     }
 

@@ -90,7 +90,7 @@ def render_alert(email: OutboxEmail) -> EmailMultiAlternatives:
 
 
 def _queue(subject: str, context: dict[str, str]) -> None:
-    recipient = config.staff_alert_email or config.contact_email
+    recipient = str(config.staff_alert_email or config.contact_email)
     outbox.queue(EmailKind.STAFF_ALERT, recipient=recipient, subject=subject, context=context)
 
 

@@ -24,6 +24,7 @@ from . import queries
 from .journal import EARNINGS, major_units
 from .models import CheckIn, JournalEntry, Order, Payment, WebhookDelivery
 from .places import IS_WAITING
+from .season import Season
 
 Status = Order.Status
 TOP_REFERRALS = 10
@@ -41,40 +42,14 @@ def orders_by_status(event_id: UUID | None = None) -> dict[str, int]:
     return {**dict.fromkeys(Status.values, 0), **dict(rows)}
 
 
-def revenue(event_id: UUID | None = None) -> dict[str, Decimal]:
-    """What was earned less what was given back, by currency, from the journal."""
-    money = JournalEntry.objects.filter(kind__in=EARNINGS)
-    if event_id:
-        money = money.filter(event_id=event_id)
-    return dict(money.order_by().values_list("currency").annotate(Sum("amount")))
-
-
 def revenue_by_event(event_ids: Iterable[UUID]) -> dict[UUID, dict[str, Decimal]]:
-    """`revenue` of each of these nights; those that earned nothing are left out."""
+    """What each of these nights earned less what was given back, by currency, from the journal; those that earned
+    nothing are left out."""
     money = JournalEntry.objects.filter(kind__in=EARNINGS, event__in=list(event_ids)).order_by()
     earned: dict[UUID, dict[str, Decimal]] = {}
     for event_id, currency, amount in money.values_list("event_id", "currency").annotate(Sum("amount")):
         earned.setdefault(event_id, {})[currency] = amount
     return earned
-
-
-def tickets(event_id: UUID | None = None) -> int:
-    """Tickets of paid orders."""
-    paid = real_orders(event_id).filter(status=Status.PAID)
-    return paid.aggregate(tickets=Coalesce(Sum("quantity"), 0))["tickets"]
-
-
-def admissions(event_id: UUID | None = None) -> dict[str, int]:
-    """Check-ins: all there ever were, and of orders still paid the number of orders and of people."""
-    checkins = CheckIn.objects.filter(order__is_test=False)
-    if event_id:
-        checkins = checkins.filter(order__tier__event_id=event_id)
-    still_paid = Q(order__status=Status.PAID)
-    return checkins.order_by().aggregate(
-        all=Count("pk"),
-        orders=Count("pk", filter=still_paid),
-        people=Coalesce(Sum("admitted", filter=still_paid), 0),
-    )
 
 
 def doors(event_ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -97,23 +72,20 @@ def referrals() -> dict[str, int]:
     return dict(rows.order_by("-orders", "source")[:TOP_REFERRALS])
 
 
-def per_event() -> list[dict[str, Any]]:
+def per_event(season: Season) -> list[dict[str, Any]]:
     """Tickets and revenue of paid orders, capacity, and people inside, for each active night by date."""
     nights = list(Event.objects.filter(status=Event.Status.ACTIVE).order_by("event_date", "name"))
     tiers = TicketTier.objects.filter(event__in=nights).order_by()
     capacity = dict(tiers.values_list("event_id").annotate(Sum("quantity")))
-    money = JournalEntry.objects.filter(kind__in=EARNINGS, event__in=nights).order_by()
-    earned = dict(money.values_list("event_id").annotate(Sum("amount")))
-    tickets, people = sold_by_event(nights), inside(nights)
     return [
         {
             "id": night.pk,
             "name": night.name,
             "date": night.event_date,
-            "sold": tickets.get(night.pk, 0),
+            "sold": season[night.pk].tickets,
             "capacity": capacity.get(night.pk, 0),
-            "revenue": earned.get(night.pk, Decimal(0)),
-            "checkedIn": people.get(night.pk, 0),
+            "revenue": sum(season[night.pk].earned.values(), Decimal(0)),
+            "checkedIn": season[night.pk].people_inside,
         }
         for night in nights
     ]

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from events.models import TicketTier
 from homeproductions.errors import Refused
-from homeproductions.reading import fetch_one
+from homeproductions.reading import fetch_with
 from orders.models import IdempotencyKey, JournalEntry, Order
 from orders.services import holds, idempotency, matching, status
 from orders.services.checkin import Scan, check_in
@@ -58,13 +58,13 @@ def without_locks(monkeypatch):
         rows.__class__ = Unlocked
         return rows
 
-    def look_at_once(model, condition, *values, **options):
-        found = fetch_one(model, condition.partition(" FOR NO KEY UPDATE")[0], *values, **options)
+    def look_at_once(model, parents, condition, *values):
+        found = fetch_with(model, parents, condition.partition(" FOR NO KEY UPDATE")[0], *values)
         time.sleep(LOOKING)
         return found
 
     monkeypatch.setattr(QuerySet, "select_for_update", look)
-    monkeypatch.setattr(matching, "fetch_one", look_at_once)
+    monkeypatch.setattr(matching, "fetch_with", look_at_once)
 
 
 def together(*actions):

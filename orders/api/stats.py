@@ -13,6 +13,7 @@ from homeproductions.api import Money, Timestamp, ok, query_id, shown
 from homeproductions.openapi import refusals
 from homeproductions.views import ApiView
 from orders import statistics
+from orders.season import season, total
 
 
 class OrdersByStatus(serializers.Serializer[Any]):
@@ -110,30 +111,29 @@ class Statistics(ApiView):
 def gather(request: Request) -> dict[str, Any]:
     event_id = query_id(request, "eventId", "event_id")
     orders = statistics.orders_by_status(event_id)
-    revenue = statistics.revenue(event_id)
+    nights = season()
+    whole = nights[event_id] if event_id else total(nights)
     # Callers expect one number; `revenueByCurrency` tells the currencies apart.
-    total = sum(revenue.values(), Decimal(0))
-    tickets = statistics.tickets(event_id)
-    inside = statistics.admissions(event_id)
+    revenue = sum(whole.earned.values(), Decimal(0))
     events = statistics.events_by_status()
-    per_event = statistics.per_event()
+    per_event = statistics.per_event(nights)
     return {
         "success": True,
         "totalEvents": sum(events.values()) - events["deleted"],
         "activeEvents": events["active"],
         "totalOrders": sum(orders.values()),
         "paidOrders": orders["paid"],
-        "totalRevenue": total,
-        "totalTickets": tickets,
-        "checkedIn": inside["people"],
+        "totalRevenue": revenue,
+        "totalTickets": whole.tickets,
+        "checkedIn": whole.people_inside,
         "ordersByStatus": orders,
         "eventStats": per_event,
         "stats": {
-            "orders": {**orders, "checkedIn": inside["all"]},
-            "revenue": total,
-            "revenueByCurrency": revenue,
-            "ticketsSold": tickets,
-            "checkedIn": inside["orders"],
+            "orders": {**orders, "checkedIn": whole.checkins},
+            "revenue": revenue,
+            "revenueByCurrency": whole.earned,
+            "ticketsSold": whole.tickets,
+            "checkedIn": whole.orders_inside,
             "activeEvents": events["active"],
             "events": events,
             "referrals": statistics.referrals(),

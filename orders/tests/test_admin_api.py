@@ -569,7 +569,7 @@ def test_statistics_need_the_same_queries_for_any_season(office, django_assert_n
     for _ in range(nights):
         make_order(status="paid")
 
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(12):
         office("get", "/api/admin/stats")
 
 

@@ -12,7 +12,7 @@ from audit.models import AuditLog
 from events.models import TicketTier
 from homeproductions.errors import Refused
 from homeproductions.mail.models import OutboxEmail
-from orders import statistics
+from orders import season as figures
 from orders.bookkeeping import differences
 from orders.models import CheckIn, JournalEntry, Order
 from orders.services import box_office, status
@@ -52,7 +52,7 @@ def test_walk_in_pays_and_has_a_ticket(office):
     assert (order.status, order.payment_provider, order.payment_method) == ("paid", "door", "cash")
     assert (order.buyer_name, order.buyer_email, order.total_price) == ("Ana", "", Decimal("76.50"))
     assert (order.payment_confirmed_by, order.ip_address, order.hold_expires_at) == (office, None, None)
-    assert (TicketTier.objects.get().sold, statistics.revenue()) == (3, {"USD": Decimal("76.50")})
+    assert (TicketTier.objects.get().sold, figures.total(figures.season()).earned) == (3, {"USD": Decimal("76.50")})
     assert not OutboxEmail.objects.exists()
     assert not CheckIn.objects.exists()
     actions = AuditLog.objects.order_by("created_at").values_list("action", "user")
@@ -88,7 +88,8 @@ def test_ticket_given_away_takes_seats_and_earns_nothing(office):
     order.refresh_from_db()
     assert (order.status, order.payment_provider, order.payment_method) == ("paid", "comp", "comp")
     assert (order.unit_price, order.total_price, order.payment_reference) == (0, 0, "Magazine of the city")
-    assert (TicketTier.objects.get().sold, statistics.tickets(), statistics.revenue().get("USD", 0)) == (2, 2, 0)
+    whole = figures.total(figures.season())
+    assert (TicketTier.objects.get().sold, whole.tickets, whole.earned.get("USD", 0)) == (2, 2, 0)
     assert "Magazine" not in str(list(AuditLog.objects.values()))
     assert differences() == []
 

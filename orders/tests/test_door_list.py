@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from audit.models import AuditLog
 from orders import door_list, statistics
+from orders import season as figures
 from orders.models import CheckIn, RefusedScan
 from orders.services import checkin
 from tests.factories import make_event, make_order, make_tier, make_user
@@ -113,7 +114,7 @@ def test_list_shows_who_is_in(client, door, tier):
     assert "<strong>2</strong> of 5 inside" in text
     assert "1 of 3 in" in text
     assert statistics.doors([tier.event_id]) == {tier.event_id: (5, 2)}
-    assert statistics.admissions(tier.event_id)["people"] == 2
+    assert figures.season()[tier.event_id].people_inside == 2
     assert names(client, path(tier, "?show=waiting")) == [partly.buyer_name, nobody.buyer_name]
     assert names(client, path(tier, "?show=inside")) == [partly.buyer_name, whole.buyer_name]
 
