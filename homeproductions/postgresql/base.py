@@ -9,8 +9,15 @@ import psycopg
 from django.conf import settings
 from django.db.backends.postgresql import base
 
+# What is sent so many times over a connection is prepared.
+PREPARE_AFTER = 3
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        return {**params, "prepare_threshold": PREPARE_AFTER if settings.DATABASE_PREPARE else None}
+
     def is_usable(self) -> bool:
         """Asking the server, as Django does, is a round trip before each request. A server that stops or restarts hangs
         up, and that is seen on the socket for nothing. That bought a tenth of the time of an order."""
@@ -36,4 +43,4 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.validate_thread_sharing()
         self.validate_no_broken_transaction()
         with self.wrap_database_errors:
-            return psycopg.Cursor(self.connection).execute(sql, values, prepare=settings.DATABASE_PREPARE)
+            return psycopg.Cursor(self.connection).execute(sql, values)
