@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 DOOR, ADMIN = "door@bench.example", "admin@bench.example"
 EVENTS, TIERS = 20, 80
 # What the shell may say about the server that is measured; all else of .env.example is said here.
-KEPT = {"WEB_CONCURRENCY", "DATABASE_POOL_SIZE", "DATABASE_POOL_TIMEOUT", "HOMEPRODUCTIONS_DATA"}
+KEPT = {"WEB_CONCURRENCY", "HOMEPRODUCTIONS_DATA"}
 
 
 @dataclass(frozen=True)
