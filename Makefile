@@ -42,6 +42,7 @@ check: install
 	$(VENV) -m tests.embedded_database manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy"
 	@DEBUG= SECRET_KEY=$(NEW_KEY) TICKET_KEY=$(NEW_KEY) PUBLIC_URL=https://tickets.example ALLOWED_HOSTS=tickets.example \
+	  TRUSTED_PROXIES=100.64.0.0/10 \
 	  $(VENV) -m tests.embedded_database manage.py check --deploy --fail-level WARNING
 
 COMPILE = $(VENV) -m uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
