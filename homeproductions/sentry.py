@@ -52,7 +52,6 @@ def start(dsn: str, **options: Any) -> None:
         max_breadcrumbs=0,
         max_request_body_size="never",
         send_client_reports=False,
-        send_default_pii=False,
         **options,
     )
 
