@@ -69,7 +69,7 @@ def mail_can_leave(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
 def keys_are_hard_to_guess(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """Long is not enough: so many times the same letter, or what an example says."""
     values = {name: str(getattr(settings, name)) for name in KEYS if getattr(settings, name)}
-    found = [
+    found: list[checks.CheckMessage] = [
         checks.Warning(
             f"{name} is easy to guess.", hint="Make one with secrets.token_urlsafe(48).", id="homeproductions.W002"
         )

@@ -61,7 +61,7 @@ class Metrics(ApiView):
             (200, "text/plain"): OpenApiResponse(OpenApiTypes.STR, description="The text format, version 0.0.4"),
             **refusals(_401="NO_TOKEN, INVALID_TOKEN", _404="NOT_FOUND: no METRICS_TOKEN is set"),
         },
-        auth=[{"metricsToken": []}],
+        auth=[{"metricsToken": []}],  # type: ignore[list-item]
         tags=["health"],
     )
     def get(self, request: Request) -> HttpResponse:

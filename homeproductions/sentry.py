@@ -56,7 +56,7 @@ def start(dsn: str, **options: Any) -> None:
     )
 
 
-def only_what_is_named(event: Mapping[str, Any], hint: Mapping[str, Any]) -> dict[str, Any]:
+def only_what_is_named(event: Any, hint: dict[str, Any]) -> Any:
     """A new event out of those parts of the old one that say nothing about anybody."""
     kept = {name: event[name] for name in KEPT if name in event}
     if name := request_id():

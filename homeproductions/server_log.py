@@ -11,7 +11,7 @@ from .logs import json_formatter, leave_request
 STRANGER = re.compile(r" from ip=.*", re.DOTALL)
 
 
-class JsonLog(Logger):  # type: ignore[misc]
+class JsonLog(Logger):
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         for handler in self.error_log.handlers:

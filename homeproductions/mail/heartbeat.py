@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from homeproductions import chores
-from homeproductions.statements import run
+from homeproductions.statements import change, run
 
 from .models import WorkerHeartbeat
 
@@ -45,7 +45,7 @@ class Signs:
 
 def beat() -> None:
     """Note that a worker is alive."""
-    run(BEAT, (WorkerHeartbeat.OUTBOX,))
+    change(BEAT, (WorkerHeartbeat.OUTBOX,))
 
 
 def signs() -> Signs:
