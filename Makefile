@@ -7,7 +7,7 @@ VENV := .venv/bin/python
 INSTALLED := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-reset test bench check lock
+.PHONY: help install demo demo-reset test bench check lock audit
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make bench       how fast it is, and how close to what the machine allows (ARGS='--profile events', ARGS=--help)"
 	@echo "make check       style, types, import rules, migrations, production settings"
 	@echo "make lock        choose the versions in requirements*.txt anew (ARGS=--upgrade for the newest)"
+	@echo "make audit       are there known holes in what is locked in requirements*.txt (needs the network)"
 	@echo "make install     only fill .venv (PYTHON=python3.12 to choose the interpreter)"
 
 demo: install
@@ -42,15 +43,32 @@ check: install
 	$(VENV) -m tests.embedded_database manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy"
 	@DEBUG= SECRET_KEY=$(NEW_KEY) TICKET_KEY=$(NEW_KEY) PUBLIC_URL=https://tickets.example ALLOWED_HOSTS=tickets.example \
+	  TRUSTED_PROXIES=100.64.0.0/10 \
 	  $(VENV) -m tests.embedded_database manage.py check --deploy --fail-level WARNING
 
-COMPILE = $(VENV) -m uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+COMPILE = $(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url --no-emit-find-links $(ARGS)
 
 lock: install
 	@$(VENV) -m uv --version >/dev/null 2>&1 || $(VENV) -m pip install --quiet uv
-	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --output-file requirements-dev.txt --extra dev -c requirements.txt
+	$(COMPILE) pyproject.toml --output-file requirements.txt
+	$(COMPILE) pyproject.toml --output-file requirements-dev.txt --extra dev -c requirements.txt
+	$(COMPILE) pyproject.toml --output-file requirements-sentry.txt --extra sentry -c requirements-dev.txt
+	echo pip-audit | $(COMPILE) - --output-file requirements-audit.txt -c requirements-dev.txt
+
+# The tool stands apart, so that nothing of it mixes with what it judges; its own packages are locked and judged as well.
+AUDIT := .venv/audit/bin/python
+# What the tool asks for each package.
+ADVISORIES := https://pypi.org/pypi/pip/24.0/json
+
+audit:
+	@$(PYTHON) -c "import urllib.request as u; u.urlopen('$(ADVISORIES)', timeout=15)" 2>/dev/null || \
+	  { echo "make audit asks pypi.org for known holes, and gets no answer here: run it where there is a network." >&2; \
+	    exit 2; }
+	@test -x $(AUDIT) || $(PYTHON) -m venv .venv/audit
+	@$(AUDIT) -m pip install --quiet --require-hashes -r requirements-audit.txt
+	@$(AUDIT) -m pip_audit --disable-pip --require-hashes --strict --progress-spinner off \
+	  $(addprefix -r ,$(wildcard requirements*.txt))
 
 install: $(INSTALLED) ; @:
 

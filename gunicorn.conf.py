@@ -52,6 +52,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # The application writes one line per request itself, without personal data.
 accesslog = None
 errorlog = "-"
+logger_class = "homeproductions.server_log.JsonLog"
 
 # A remote control nobody here uses, in the home folder of an account that may have none.
 control_socket_disable = True

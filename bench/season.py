@@ -86,7 +86,7 @@ def fill(season: Season) -> None:
 
 def check_books(season: Season) -> None:
     """Raises BenchError naming what does not add up."""
-    manage("doctor", season.environment)
+    manage("doctor --only books", season.environment)
 
 
 def environment(url: str, extra: Environment) -> Environment:

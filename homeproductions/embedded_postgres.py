@@ -283,7 +283,7 @@ def _home() -> Path:
 
 def _home_path() -> Path:
     # Not the home folder: it may be missing, on a network, too long for a socket, or closed to `nobody`.
-    base = Path(os.environ.get("HOMEPRODUCTIONS_DATA") or "/var/tmp").resolve()  # noqa: S108
+    base = Path(os.environ.get("HOMEPRODUCTIONS_DATA") or "/var/tmp").resolve()  # noqa: S108 (a folder of ours in it)
     return base / f"homeproductions-{os.geteuid()}"
 
 

@@ -19,6 +19,7 @@ SECRET_MIN_LENGTH = 32
 WEBHOOK_SECRET_MIN_BYTES = 24
 SECRETS = ("JWT_SECRET", "JWT_REFRESH_SECRET")
 REQUIRED = ("DATABASE_URL", *SECRETS)
+SENTRY_REQUIREMENTS = "requirements-sentry.txt"
 DURATION = re.compile(r"(\d+)\s*([smhd])")
 RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*([smhd])")
 DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -62,7 +63,7 @@ def find_faults(values: Mapping[str, str]) -> list[str]:
         faults.append("JWT_SECRET and JWT_REFRESH_SECRET must be different")
     return faults + [
         f"{name} is too short (leave it out, or give at least {SECRET_MIN_LENGTH} characters)"
-        for name in ("SECRET_KEY", "TICKET_KEY")
+        for name in ("SECRET_KEY", "TICKET_KEY", "METRICS_TOKEN")
         if name in values and len(values[name]) < SECRET_MIN_LENGTH
     ]
 
@@ -122,6 +123,13 @@ def mail_provider(text: str) -> str:
     return "" if is_known else f"is not a provider that django-anymail knows: {text!r}"
 
 
+def sentry_dsn(text: str) -> str:
+    if problem := address_of("https", "http")(text):
+        return problem
+    is_here = find_spec("sentry_sdk") is not None
+    return "" if is_here else f"needs sentry-sdk: pip install --require-hashes -r {SENTRY_REQUIREMENTS}"
+
+
 def log_level(text: str) -> str:
     known = ("error", "warn", "warning", "info", "debug")
     return "" if text.strip().lower() in known else f"must be one of {', '.join(known)}"
@@ -137,6 +145,7 @@ CHECKS: dict[str, Callable[[str], str]] = {
     "STRIPE_WEBHOOK_SECRETS": stripe_webhook_secrets,
     "EMAIL_PROVIDER": mail_provider,
     "LOG_LEVEL": log_level,
+    "SENTRY_DSN": sentry_dsn,
     "DEBUG": yes_or_no,
     "EMAIL_STARTTLS": yes_or_no,
     "RATE_LIMIT_ENABLED": yes_or_no,

@@ -12,8 +12,13 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import LazyObject
+
+from .stacks import told_by_logging
+from .traffic import traffic
 
 # Each pattern starts only where a word starts and looks a bounded way ahead: a line is as long as a caller makes it.
 WORD = r"[^\s@\"'=<>(),&?/]"
@@ -24,6 +29,8 @@ SIGNED = re.compile(r"(?<![\w-])[\w-]+\.[\w-]{43}(?![\w-])")
 # The link to an order's page, also with something typed before or behind it, and its token alone.
 ORDER_LINK = re.compile(r"(?<=/orders/)[^\s/?#\"'<>]{24,}")
 TOKEN = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
+# What was asked: an address, a name, a telephone number.
+QUERY = re.compile(r"(?<=\?)[^\s\"'<>=?]{0,254}=[^\s\"'<>]*")
 HIDDEN = "***"
 REQUEST_ID = "X-Request-ID"
 STDERR = 2
@@ -32,10 +39,20 @@ logger = logging.getLogger("homeproductions.requests")
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
+def request_id() -> str | None:
+    """Of the request that this thread is at, or was at last."""
+    return _request_id.get()
+
+
+def leave_request() -> None:
+    """What this thread logs from here on is about no request, until the next one."""
+    _request_id.set(None)
+
+
 def with_request_id(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog step: which request a line is about."""
-    if request_id := _request_id.get():
-        event["request_id"] = request_id
+    if known := request_id():
+        event["request_id"] = known
     return event
 
 
@@ -48,9 +65,45 @@ def scrub(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableM
 
 
 def hidden(text: str) -> str:
-    for secret in (EMAIL, CODE, SIGNED, ORDER_LINK, TOKEN):
+    for secret in (QUERY, EMAIL, CODE, SIGNED, ORDER_LINK, TOKEN):
         text = secret.sub(HIDDEN, text)
     return text
+
+
+# What every line says; errors with their stacks.
+STEPS: list[Any] = [
+    with_request_id,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+tell_errors = structlog.processors.ExceptionRenderer(told_by_logging)  # type: ignore[arg-type]
+
+
+def set_up_structlog() -> None:
+    """Let its loggers hand their lines to `logging`, where those of libraries arrive too."""
+    structlog.configure(
+        processors=[
+            *STEPS,
+            structlog.stdlib.filter_by_level,
+            tell_errors,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def json_formatter() -> logging.Formatter:
+    """For a handler of `logging`: each record as one JSON object on a line of its own."""
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            scrub,
+            structlog.processors.JSONRenderer(),
+        ],
+        foreign_pre_chain=[*STEPS, tell_errors],
+    )
 
 
 class RequestLog:
@@ -63,16 +116,20 @@ class RequestLog:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self.is_counted = bool(settings.METRICS_TOKEN)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = secrets.token_hex(8)  # longer ones look like ticket codes
+        name = secrets.token_hex(8)  # longer ones look like ticket codes
         # Not cleared afterwards: what is streamed is made after this, and belongs to this request.
-        _request_id.set(request_id)
+        _request_id.set(name)
         started = time.perf_counter()
         response = self.get_response(request)
-        response.headers[REQUEST_ID] = request_id
+        response.headers[REQUEST_ID] = name
+        seconds = time.perf_counter() - started
+        if self.is_counted:
+            traffic.note(request.path, response.status_code, seconds)
         if logger.isEnabledFor(logging.INFO):
-            _write(_line(request, response.status_code, request_id, time.perf_counter() - started))
+            _write(_line(request, response.status_code, name, seconds))
         return response
 
 

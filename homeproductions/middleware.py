@@ -11,6 +11,7 @@ from . import origin
 from .api import bad_request
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+PROGRAMS_ONLY = ("/api", "/metrics", "/metrics/")
 
 # Parity with the headers the clients' browsers have always seen (contract 1.9), where Django has none of its own.
 FIXED_HEADERS = {
@@ -91,7 +92,7 @@ class RequestOrigin:
 
 
 def is_api(path: str) -> bool:
-    return path.startswith(("/api/", "/health")) or path == "/api"
+    return path.startswith(("/api/", "/health")) or path in PROGRAMS_ONLY
 
 
 def is_preflight(request: HttpRequest) -> bool:

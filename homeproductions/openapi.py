@@ -46,7 +46,7 @@ ANYWHERE = {
     "503": "UNAVAILABLE: the database is away; try again after Retry-After",
 }
 WITH_A_BODY = {"411": "LENGTH_REQUIRED", "413": "PAYLOAD_TOO_LARGE", "415": "UNSUPPORTED_MEDIA_TYPE"}
-UNLIMITED = "/health"
+UNLIMITED = ("/health", "/health/live")
 
 
 def tidy_paths(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def tidy_paths(result: dict[str, Any], generator: Any, request: Any, public: boo
     every view may give are added to each operation."""
     result["paths"] = {path.rstrip("/") or "/": item for path, item in result["paths"].items()}
     for path, item in result["paths"].items():
-        for operation in item.values() if path != UNLIMITED else ():
+        for operation in item.values() if path not in UNLIMITED else ():
             common = {**ANYWHERE, **(WITH_A_BODY if "requestBody" in operation else {})}
             for status, text in common.items():
                 operation["responses"].setdefault(status, _refusal_response(text))

@@ -32,7 +32,7 @@ def fetch_beside(
     table."""
     table, other = model._meta.db_table, beside._meta.db_table
     names = f"{columns(model, table)}, {columns(beside, other)}"
-    sql = f"SELECT {names} FROM {table} LEFT JOIN {other} ON {other}.{link} = {table}.id WHERE {condition}"  # noqa: S608
+    sql = f"SELECT {names} FROM {table} LEFT JOIN {other} ON {other}.{link} = {table}.id WHERE {condition}"  # noqa: S608 (names from our models)
     found = run(sql, values)
     if found is None:
         return None, None

@@ -4,13 +4,11 @@ It is production unless DEBUG=1. A missing or weak secret stops the process befo
 """
 
 from pathlib import Path
-from typing import Any
 
-import structlog
 from csp.constants import NONE, SELF
 
 from homeproductions import __version__, environment
-from homeproductions.logs import scrub, with_request_id
+from homeproductions.logs import set_up_structlog
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load()
@@ -133,6 +131,16 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 ATOMIC_REQUESTS = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- Watching ----------------------------------------------------------------------------------------------
+
+# What Prometheus shows to be given `/metrics`; without it there is none.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+# Where the last backup lies, and how old it may be: what `manage.py doctor` looks at.
+BACKUP_PATH = env.str("BACKUP_PATH", "")
+BACKUP_MAX_AGE = environment.duration(env.str("BACKUP_MAX_AGE", "26h"), variable="BACKUP_MAX_AGE")
+# Errors with their stacks go there; what is sent says nothing about anybody (sentry.py).
+SENTRY_DSN = env.str("SENTRY_DSN", "")
+
 # --- Language and time -------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
@@ -193,6 +201,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "APPEND_COMPONENTS": {"securitySchemes": {"metricsToken": {"type": "http", "scheme": "bearer"}}},
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "orders.models.OrderStatus",
         "EventStatus": "events.models.EventStatus",
@@ -304,7 +313,14 @@ EMAIL_FOLDER = env.str("EMAIL_FOLDER", "")
 EMAIL_IS_CONFIGURED = bool(EMAIL_HOST or EMAIL_PROVIDER)
 if EMAIL_PROVIDER:
     MAIL_TRANSPORT = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
-    ANYMAIL = {f"{EMAIL_PROVIDER.upper()}_API_KEY": env.str("EMAIL_PROVIDER_KEY", ""), "REQUESTS_TIMEOUT": 10}
+    # Most providers call it an API key, a few a token.
+    ANYMAIL = {
+        "REQUESTS_TIMEOUT": 10,
+        **{
+            f"{EMAIL_PROVIDER.upper()}_{word}": env.str("EMAIL_PROVIDER_KEY", "")
+            for word in ("API_KEY", "API_TOKEN", "SERVER_TOKEN")
+        },
+    }
 elif EMAIL_HOST:
     MAIL_TRANSPORT = "homeproductions.mail.backends.Smtp"
 else:
@@ -363,36 +379,11 @@ CONTENT_SECURITY_POLICY = {
 # --- Logs --------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = {"warn": "WARNING"}.get(env.str("LOG_LEVEL", "info").lower(), env.str("LOG_LEVEL", "info").upper())
-LOG_STEPS: list[Any] = [
-    with_request_id,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-structlog.configure(
-    processors=[
-        *LOG_STEPS,
-        structlog.stdlib.filter_by_level,
-        structlog.processors.format_exc_info,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
+set_up_structlog()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                scrub,
-                structlog.processors.JSONRenderer(),
-            ],
-            "foreign_pre_chain": [*LOG_STEPS, structlog.processors.format_exc_info],
-        },
-    },
+    "formatters": {"json": {"()": "homeproductions.logs.json_formatter"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "json"},
     },

@@ -68,7 +68,7 @@ def with_parts(first: Part, name: str, more: Iterable[Model | Part], result: str
     rest = (insert_from(name, each) if isinstance(each, Model) else each for each in more)
     parts = [(name, first), *((f"part{place}", part) for place, part in enumerate(rest))]
     sql = ", ".join(f"{title} AS ({text})" for title, (text, _) in parts)
-    return f"WITH {sql} SELECT {result} FROM {name}", [value for _, (_, values) in parts for value in values]  # noqa: S608
+    return f"WITH {sql} SELECT {result} FROM {name}", [value for _, (_, values) in parts for value in values]  # noqa: S608 (our own parts)
 
 
 def update_of(row: Model, *names: str) -> Part:

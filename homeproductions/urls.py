@@ -32,7 +32,8 @@ from orders.api import public as orders
 from . import api, export_page
 from .dashboard import dashboard
 from .errors import NotFound
-from .health import Health
+from .health import Health, Live
+from .metrics import Metrics
 from .throttles import limit_own_password, limit_sign_in
 from .views import ApiView
 
@@ -74,6 +75,8 @@ urlpatterns = [
     route("api/orders/{number}", orders.OrderDetail, "order"),
     route("api/checkin", door.CheckIn, "checkin"),
     route("health", Health, "health"),
+    route("health/live", Live, "live"),
+    route("metrics", Metrics, "metrics"),
     route("api/auth/login", accounts.Login, "login"),
     route("api/auth/refresh", accounts.Refresh, "refresh"),
     route("api/auth/logout", accounts.Logout, "logout"),

@@ -199,6 +199,12 @@ def holds_ending(now: datetime) -> dict[str, int]:
     return ending.aggregate(orders=Count("pk"), seats=Coalesce(Sum("quantity"), 0))
 
 
+def holds_live(now: datetime) -> dict[str, int]:
+    """Pending orders whose hold is not over, and how many seats those keep from others."""
+    live = real_orders().filter(Q(hold_expires_at=None) | Q(hold_expires_at__gt=now), status=Status.PENDING)
+    return live.aggregate(orders=Count("pk"), seats=Coalesce(Sum("quantity"), 0))
+
+
 # --- Mail ----------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -32,9 +33,12 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def program(*arguments: str, **variables: str) -> Iterator[subprocess.Popen]:
-    """A Python program as a process of its own, asked to stop at the end and made to if it does not."""
-    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment(**variables))
+def program(*arguments: str, log: IO[Any] | None = None, **variables: str) -> Iterator[subprocess.Popen]:
+    """A Python program as a process of its own, asked to stop at the end and made to if it does not. What it says goes
+    into `log`, if there is one."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, env=environment(**variables), stdout=log, stderr=log
+    )
     try:
         yield process
     finally:
@@ -47,11 +51,13 @@ def program(*arguments: str, **variables: str) -> Iterator[subprocess.Popen]:
 
 
 @contextmanager
-def web_server(application: str = "homeproductions.wsgi", *, workers: int = 3, **variables: str) -> Iterator[str]:
+def web_server(
+    application: str = "homeproductions.wsgi", *, workers: int = 3, log: IO[Any] | None = None, **variables: str
+) -> Iterator[str]:
     """gunicorn as in production on a free port. Yields its address once it is healthy."""
     port = free_port()
     command = ("-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}", "--workers", str(workers))
-    with program(*command, PORT=str(port), **variables) as process:
+    with program(*command, log=log, PORT=str(port), **variables) as process:
         address = f"http://127.0.0.1:{port}"
         wait_until_healthy(address, process)
         yield address

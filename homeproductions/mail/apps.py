@@ -7,4 +7,4 @@ class MailConfig(AppConfig):
     verbose_name = "Mail"
 
     def ready(self) -> None:
-        from . import mails  # noqa: F401  (it registers what the worker renders)
+        from . import heartbeat, mails  # noqa: F401  (they register a chore, and what the worker renders)

@@ -99,3 +99,18 @@ class OutboxEmail(UUIDModel):
     def has_failed(self) -> bool:
         """Given up although somebody wants it."""
         return self.status == self.Status.FAILED and self.closed_at is None
+
+
+class WorkerHeartbeat(models.Model):
+    """When a worker of this name was last alive, by the database's clock; several of them share one row."""
+
+    OUTBOX = "outbox"
+
+    worker = models.CharField(max_length=50, primary_key=True)
+    beat_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "worker_heartbeat"
+
+    def __str__(self) -> str:
+        return f"{self.worker}, last alive {self.beat_at:%Y-%m-%d %H:%M:%S}"

@@ -97,7 +97,7 @@ def _late_payment(password: str) -> list[str]:
         BEGIN,
         f"cd {quote(str(CHECKOUT))}",
         f"{python} manage.py demo_pay {order.order_number}",
-        f"{python} manage.py doctor",
+        f"{python} manage.py doctor --only books money",
         END,
         "",
         "Open the address that comes out, sign in as",

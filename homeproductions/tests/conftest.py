@@ -1,0 +1,26 @@
+"""Fixtures for more than one file here."""
+
+import secrets
+
+import pytest
+
+from homeproductions import checks
+from homeproductions.mail import heartbeat
+
+WEBHOOK_SECRET = "whsec_" + "QUJD" * 8
+
+
+@pytest.fixture
+def well(db, settings, monkeypatch, tmp_path):
+    """A house in which nothing needs anybody."""
+    for name in checks.KEYS:
+        setattr(settings, name, secrets.token_urlsafe(48))
+    settings.KEYS_ARE_DERIVED = False
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://tickets.example.org", ["tickets.example.org"]
+    settings.TRUSTED_PROXIES, settings.RATE_LIMIT_ENABLED = ["100.64.0.0/10"], True
+    settings.PAYMENT_WEBHOOK_SECRETS = [WEBHOOK_SECRET]
+    settings.MAIL_TRANSPORT = "homeproductions.mail.backends.Smtp"
+    settings.BACKUP_PATH = str(tmp_path)
+    (tmp_path / "night.dump").write_bytes(b"PGDMP")
+    monkeypatch.setattr("homeproductions.mail.trial.sign_in", lambda: "The mail server answers.")
+    heartbeat.beat()

@@ -1,0 +1,116 @@
+"""`manage.py doctor` as cron, a monitor and an operator see it, also where looking itself goes wrong."""
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, ProgrammingError
+
+from events.models import TicketTier
+from homeproductions.doctor import database
+from homeproductions.doctor.checkup import NAMES, examine
+from homeproductions.doctor.finding import age, ok
+from homeproductions.mail.models import WorkerHeartbeat
+from tests.factories import make_order
+
+
+def verdicts():
+    return {name: str(finding.verdict) for name, finding in examine().items()}
+
+
+def test_all_is_well(well, capsys):
+    call_command("doctor")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[:-1]] == [["ok", name] for name in NAMES]
+    assert lines[-1] == "Nothing needs a person."
+
+
+def test_cron_hears_nothing_when_all_is_well(well, capsys):
+    call_command("doctor", verbosity=0)
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_cron_hears_only_what_is_wrong(well, capsys):
+    WorkerHeartbeat.objects.all().delete()
+
+    with pytest.raises(CommandError, match=r"^1 thing needs a person: worker$") as stop:
+        call_command("doctor", verbosity=0)
+
+    first, hint = capsys.readouterr().out.splitlines()
+    assert first.split()[:2] == ["WRONG", "worker"]
+    assert "process_outbox" in hint
+    assert stop.value.returncode == 1
+
+
+def test_json_has_all_checks_in_full(well, capsys):
+    make_order(quantity=2)
+    TicketTier.objects.update(sold=5)
+
+    with pytest.raises(CommandError):
+        call_command("doctor", as_json=True)
+
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["status"], [check["name"] for check in answer["checks"]]) == ("needs_a_person", list(NAMES))
+    [books] = [check for check in answer["checks"] if check["name"] == "books"]
+    assert (books["verdict"], len(books["details"])) == ("wrong", 1)
+    assert "the journal says 2" in books["details"][0]
+
+
+def test_notes_alarm_nobody(well, settings, capsys):
+    settings.BACKUP_PATH, settings.KEYS_ARE_DERIVED = "", True
+
+    call_command("doctor")
+
+    assert {name for name, verdict in verdicts().items() if verdict == "note"} == {"backups", "settings"}
+
+
+def test_database_away_is_said_once(well, monkeypatch):
+    def away(*query):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(database, "run", away)
+
+    assert [name for name, verdict in verdicts().items() if verdict == "wrong"] == ["database"]
+    assert [name for name, verdict in verdicts().items() if verdict == "note"] == [
+        "migrations",
+        "clock",
+        "worker",
+        "books",
+        "mails",
+        "money",
+    ]
+    assert list(examine(["books"])) == ["database", "books"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ProgrammingError("no such table lucia@example.com"), "The database refuses to say (ProgrammingError)."),
+        (KeyError("lucia@example.com"), "The check itself broke (KeyError)."),
+    ],
+    ids=["database", "our fault"],
+)
+def test_check_that_breaks_is_a_finding_and_the_others_go_on(well, monkeypatch, error, message):
+    def broken():
+        raise error
+
+    monkeypatch.setattr("homeproductions.doctor.checkup.NEED_THE_DATABASE", {"clock": broken, "books": lambda: ok("x")})
+
+    findings = examine(["clock", "books"])
+
+    assert (findings["clock"].message, findings["books"]) == (message, ok("x"))
+
+
+def test_unknown_check_is_refused(well):
+    with pytest.raises(CommandError, match="invalid choice"):
+        call_command("doctor", "--only", "everything")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1.9, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7200, "2 hours"), (172_800, "2 days")],
+)
+def test_age_in_words(seconds, text):
+    assert age(seconds) == text
