@@ -163,6 +163,11 @@ JWT_REFRESH_LIFETIME = environment.duration(
 DEFAULT_ADMIN_EMAIL = env.str("DEFAULT_ADMIN_EMAIL", "")
 DEFAULT_ADMIN_PASSWORD = env.str("DEFAULT_ADMIN_PASSWORD", "")
 
+# --- Guests ------------------------------------------------------------------------------------------------
+
+# Days after a night until its guests are forgotten (orders/services/retention.py); 0: never.
+FORGET_GUESTS_AFTER_DAYS = env.int("FORGET_GUESTS_AFTER_DAYS", 0)
+
 # --- API ---------------------------------------------------------------------------------------------------
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
