@@ -144,6 +144,7 @@ FORMAT_MODULE_PATH = "homeproductions.formats"
 # --- People ------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+SESSION_ENGINE = "accounts.session_store"
 PASSWORD_HASHERS = ["accounts.hashers.BCryptSHA256"]
 PASSWORD_MIN_LENGTH = 8
 AUTH_PASSWORD_VALIDATORS = [
