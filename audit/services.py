@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+import pgtrigger
 from django.db import models
+from django.db.models import Q
 
 from homeproductions import origin
+from homeproductions.traces import Traces
 
 from .models import AuditLog
+
+APPEND_ONLY = "audit.AuditLog:audit_append_only"
 
 
 def record(
@@ -59,3 +64,29 @@ def unsaved(
         ip_address=here.ip,
         user_agent=here.user_agent,
     )
+
+
+def forget(entity_ids: Iterable[UUID], traces: Traces, *, everywhere: bool = False) -> int:
+    """Take a guest out of the history of these entities: the address and agent of what they did themselves, and every
+    old or new value that names them; `everywhere`: also values of other rows that hold one of their addresses. That
+    something happened, and when, stays. In the caller's transaction. Returns how many rows were changed.
+
+    The only place that lifts the rule that the audit never changes.
+    """
+    about = Q(entity_id__in=list(entity_ids))
+    with pgtrigger.ignore(APPEND_ONLY):
+        theirs = AuditLog.objects.filter(about, user=None)
+        blanked = theirs.exclude(ip_address=None, user_agent=None).update(ip_address=None, user_agent=None)
+        if everywhere:
+            for email in traces.emails:
+                about |= Q(old_value__icontains=email) | Q(new_value__icontains=email)
+        return blanked + sum(_strip(row, traces) for row in AuditLog.objects.filter(about))
+
+
+def _strip(row: AuditLog, traces: Traces) -> bool:
+    old, new = traces.without(row.old_value), traces.without(row.new_value)
+    if (old, new) == (row.old_value, row.new_value):
+        return False
+    row.old_value, row.new_value = old, new
+    row.save(update_fields=["old_value", "new_value"])
+    return True

@@ -159,6 +159,7 @@ CHECKS: dict[str, Callable[[str], str]] = {
             "RATE_LIMIT_WINDOW_MS",
             "RATE_LIMIT_MAX",
             "AUTH_RATE_LIMIT_MAX",
+            "FORGET_GUESTS_AFTER_DAYS",
         ),
         partial(whole_number, least=1),
     ),

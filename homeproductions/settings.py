@@ -152,6 +152,7 @@ FORMAT_MODULE_PATH = "homeproductions.formats"
 # --- People ------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+SESSION_ENGINE = "accounts.session_store"
 PASSWORD_HASHERS = ["accounts.hashers.BCryptSHA256"]
 PASSWORD_MIN_LENGTH = 8
 AUTH_PASSWORD_VALIDATORS = [
@@ -170,6 +171,11 @@ JWT_REFRESH_LIFETIME = environment.duration(
 )
 DEFAULT_ADMIN_EMAIL = env.str("DEFAULT_ADMIN_EMAIL", "")
 DEFAULT_ADMIN_PASSWORD = env.str("DEFAULT_ADMIN_PASSWORD", "")
+
+# --- Guests ------------------------------------------------------------------------------------------------
+
+# Days after a night until its guests are forgotten (orders/services/retention.py); 0: never.
+FORGET_GUESTS_AFTER_DAYS = env.int("FORGET_GUESTS_AFTER_DAYS", 0)
 
 # --- API ---------------------------------------------------------------------------------------------------
 

@@ -118,12 +118,19 @@ def give_back(request: HttpRequest, status: int) -> None:
             note(request, replace(charge.usage, used=charge.usage.used - 1), instead=True)
 
 
+def forget_count(bucket: str, value: str) -> None:
+    """Delete what was counted of a value in the window of now."""
+    caches[settings.RATELIMIT_USE_CACHE].delete(_key(bucket, value))
+
+
+def _key(bucket: str, value: str) -> str:
+    limit, window = settings.RATE_LIMITS[bucket]
+    return core._make_cache_key(bucket, core._get_window(value, window), (limit, window), value, core.get_usage.ALL)
+
+
 def _uncount(charge: Charge) -> bool:
-    limit, window = settings.RATE_LIMITS[charge.bucket]
-    end = core._get_window(charge.value, window)
-    key = core._make_cache_key(charge.bucket, end, (limit, window), charge.value, core.get_usage.ALL)
     try:
-        caches[settings.RATELIMIT_USE_CACHE].incr(key, -1)
+        caches[settings.RATELIMIT_USE_CACHE].incr(_key(charge.bucket, charge.value), -1)
     except ValueError:  # a new window has begun
         return False
     except DATABASE_AWAY as error:

@@ -91,6 +91,14 @@ def unsubscribe_for(subscriber_id: UUID, *, actor: User) -> bool:
     return _leave(Subscriber.objects.select_for_update().get(pk=subscriber_id), actor=actor)
 
 
+def forget(emails: Iterable[str]) -> list[UUID]:
+    """Delete what we know of these addresses, in the caller's transaction. Returns the ids that the audit knows them
+    by. Their links lead nowhere from then on."""
+    subscribers = list(Subscriber.objects.select_for_update().filter(email__in=list(emails)))
+    Subscriber.objects.filter(pk__in=[subscriber.pk for subscriber in subscribers]).delete()
+    return [subscriber.pk for subscriber in subscribers]
+
+
 @dataclass(frozen=True)
 class Imported:
     """What became of the addresses of an import."""

@@ -5,12 +5,13 @@ from datetime import timedelta
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
 
-from .services import cancellation, holds, idempotency, payments, refunds
+from .services import cancellation, holds, idempotency, payments, refunds, retention
 
 BATCH = 100
 INTERRUPTED_LIMIT = 3
 HOLDS_AT_MOST = timedelta(seconds=10)
 CANCELLED_AT_MOST = timedelta(seconds=10)
+FORGOTTEN_AT_MOST = timedelta(seconds=10)
 
 
 def apply_waiting_deliveries() -> int:
@@ -40,8 +41,14 @@ def work_off_cancelled_nights() -> int:
     return cancellation.work_off_all(within=CANCELLED_AT_MOST)
 
 
+def forget_guests() -> int:
+    """Forget the guests of nights that are long over, if the house wants that, for a moment only as well."""
+    return retention.forget_old(within=FORGOTTEN_AT_MOST)
+
+
 chores.register("apply waiting deliveries", timedelta(seconds=30), apply_waiting_deliveries)
 chores.register("settle refunds that came first", timedelta(seconds=30), refunds.settle_met)
 chores.register("expire holds", timedelta(seconds=30), expire_holds)
 chores.register("work off cancelled nights", timedelta(seconds=10), work_off_cancelled_nights)
 chores.register("forget idempotency keys", timedelta(hours=1), idempotency.forget_old)
+chores.register("forget guests of old nights", timedelta(minutes=10), forget_guests)

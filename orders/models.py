@@ -87,6 +87,8 @@ class Order(UUIDModel):
     updated_at = updated_at()
     cancelled_at = models.DateTimeField(null=True, blank=True)
     refunded_at = models.DateTimeField(null=True, blank=True)
+    # Since when it no longer says who bought it (services/forgetting.py).
+    forgotten_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "orders"
@@ -170,6 +172,8 @@ class WebhookDelivery(UUIDModel):
     attempts = models.PositiveIntegerField(default=0)
     received_at = created_at()
     processed_at = models.DateTimeField(null=True, blank=True)
+    # Since when it holds only what the money is about; the signature in it no longer fits.
+    forgotten_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "webhook_deliveries"
@@ -186,6 +190,7 @@ class WebhookDelivery(UUIDModel):
                 condition=Q(status__in=["received", "failed"]),
             ),
             models.Index(fields=["-received_at"], name="delivery_newest"),
+            models.Index(fields=["received_at"], name="delivery_remembered", condition=Q(forgotten_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

@@ -58,6 +58,8 @@ def test_all_faults_are_named_at_once(change, named):
         ("PAYMENT_WEBHOOK_SECRETS", "whsec_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_"),
         ("EMAIL_PROVIDER", "bogus"),
         ("LOG_LEVEL", "bogus"),
+        ("FORGET_GUESTS_AFTER_DAYS", "0"),
+        ("FORGET_GUESTS_AFTER_DAYS", "half a year"),
         ("DEBUG", "maybe"),
         ("PORT", "http"),
         ("WEB_CONCURRENCY", "0"),

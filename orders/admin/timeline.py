@@ -92,6 +92,9 @@ def _said(order: Order, log: AuditLog) -> tuple[str, str, str]:
             return "Ticket to be mailed again", TO[new.get("is_corrected")], ""
         case "PREVIEW", _:
             return "Ticket shown on the screen", "", ""
+        case "FORGET", _:
+            why = "asked to be" if new.get("asked") else f"{new.get('days')} days after the night"
+            return "Guest forgotten", why, ""
         case "CODE_REISSUED", _:
             return "New ticket code", "the one before admits nobody any more", ""
         case "HOLD_POSTPONED", _:

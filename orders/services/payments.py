@@ -248,7 +248,10 @@ def _is_other_money(known: Payment, notice: Notice) -> bool:
 def _orders_named_by(payment: Payment) -> set[str]:
     if payment.delivery is None:
         return set()
-    said = BY_NAME[payment.provider].notices(bytes(payment.delivery.body))
+    try:
+        said = BY_NAME[payment.provider].notices(bytes(payment.delivery.body))
+    except Unreadable:  # it was assigned by a person, or its guest was forgotten
+        return set()
     return {notice.order_reference for notice in said}
 
 

@@ -1,0 +1,76 @@
+"""Forgets a person: whoever asks to be, or somebody whose data the house has no reason to keep."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from homeproductions.errors import Refused
+from homeproductions.privacy import people, remains
+from homeproductions.privacy.errors import StillOpen
+from homeproductions.privacy.forgetting import forget
+from homeproductions.privacy.people import Person
+
+
+class Command(BaseCommand):
+    help = "Take a person out of everything that is stored. Orders keep their money. It cannot be undone."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--even-open", action="store_true", help="cancel unpaid orders, and leave what is not over")
+
+    def handle(self, *, email: str, yes: bool, even_open: bool, **options: Any) -> None:
+        try:
+            self._forget(people.find(email), is_sure=yes, even_open=even_open)
+        except StillOpen as refusal:
+            raise CommandError("\n".join([str(refusal), *(f"- {each}" for each in refusal.matters), HINT])) from refusal
+        except Refused as refusal:
+            raise CommandError(str(refusal)) from refusal
+
+    def _forget(self, person: Person, *, is_sure: bool, even_open: bool) -> None:
+        if not person:
+            at = people.forgotten_at(person.email)
+            when = f" It was forgotten on {at:%Y-%m-%d}." if at else ""
+            self.stdout.write(f"Nothing is known about {person.email}.{when}")
+        else:
+            self.stdout.write(_summary(person))
+            if not is_sure and not self._is_confirmed():
+                raise CommandError("Nothing was changed.")
+            forget(person, even_open=even_open)
+            self.stdout.write("Forgotten.")
+        self._say_what_remains(person)
+
+    def _is_confirmed(self) -> bool:
+        if not sys.stdin.isatty():
+            raise CommandError("Say --yes where nobody can be asked. Nothing was changed.")
+        return input("Forget all of this for good? Type yes: ").strip().lower() == "yes"
+
+    def _say_what_remains(self, person: Person) -> None:
+        """Somebody of the same name may have ordered too, or a text on the website may name them: that is for a person
+        to judge."""
+        places = remains.find(person.traces.texts)
+        if not places:
+            self.stdout.write("A search of the whole database finds neither address, name nor telephone.")
+            return
+        self.stdout.write("The same address, name or telephone still stands here; look whether it is this person:")
+        for place in places:
+            self.stdout.write(f"- {place}")
+
+
+HINT = (
+    "Settle that first, or say --even-open: unpaid orders are then cancelled, tickets still admit whoever has them, "
+    "and nobody can write to this person any more, not even about money to be given back."
+)
+
+
+def _summary(person: Person) -> str:
+    held = person.holdings
+    counts = {
+        "orders": len(held.orders),
+        "payments": len(held.payments),
+        "payment notices": len(held.deliveries),
+        "mails": len(person.mails),
+        "newsletter": len(person.subscribers),
+    }
+    return f"{person.email}: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count) + "."

@@ -1,0 +1,81 @@
+"""Who somebody is to us: everything that is stored about an address."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from constance import config
+from django.utils.crypto import salted_hmac
+
+from accounts.models import User
+from audit.models import AuditLog
+from homeproductions.api import is_email
+from homeproductions.errors import Invalid
+from homeproductions.mail.forgetting import mails_of
+from homeproductions.traces import Traces
+from newsletter.models import Subscriber
+from orders.services.forgetting import Holdings, holdings_of, traces_of
+
+from .errors import WorksHere
+
+FORGET_PERSON = "FORGET_PERSON"
+OF_THE_HOUSE = ("contact_email", "staff_alert_email")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A guest: their address in small letters, how they are called, and the ids of what is stored."""
+
+    email: str
+    traces: Traces
+    holdings: Holdings
+    subscribers: frozenset[UUID]
+    mails: frozenset[UUID]
+
+    def __bool__(self) -> bool:
+        return bool(self.holdings or self.subscribers or self.mails)
+
+    @property
+    def entities(self) -> list[UUID]:
+        """What the audit knows them by."""
+        return [*self.holdings.orders, *self.holdings.payments, *self.subscribers, *self.mails]
+
+
+def find(email: str) -> Person:
+    """Everything about the address. Raises Invalid for what is none, WorksHere for staff and the house itself."""
+    address = email.strip().lower()
+    if not is_email(address):
+        raise Invalid(f"{email!r} is not an e-mail address.")
+    _refuse_staff(address)
+    holdings = holdings_of(address)
+    return Person(
+        email=address,
+        traces=traces_of(holdings.orders, address),
+        holdings=holdings,
+        subscribers=frozenset(Subscriber.objects.filter(email=address).values_list("pk", flat=True)),
+        mails=frozenset(mails_of(holdings.orders, [address]).values_list("pk", flat=True)),
+    )
+
+
+def _refuse_staff(address: str) -> None:
+    if User.objects.filter(email=address).exists():
+        raise WorksHere(
+            f"{address} is the login of somebody of the staff, whose name is part of the history of what was done. "
+            "A guest's orders under this address: ask them to use a private one; the login is changed at "
+            "/admin/accounts/user/."
+        )
+    for name in OF_THE_HOUSE:
+        if str(getattr(config, name)).strip().lower() == address:
+            raise WorksHere(f"{address} is the house's own address (the setting {name}). Change that first.")
+
+
+def pseudonym(email: str) -> str:
+    """What the audit calls somebody who was forgotten: a keyed hash, so that whoever has the address and SECRET_KEY can
+    tell that it happened, and nobody can read the address from it."""
+    return salted_hmac("homeproductions.privacy", email, algorithm="sha256").hexdigest()
+
+
+def forgotten_at(email: str) -> datetime | None:
+    """When the address was last forgotten, for all that the audit knows (under the SECRET_KEY of today)."""
+    done = AuditLog.objects.filter(action=FORGET_PERSON, new_value__person=pseudonym(email.strip().lower()))
+    return done.values_list("created_at", flat=True).first()

@@ -1,0 +1,88 @@
+"""The texts by which a person is recognised, and how they are found in, and taken out of, what is stored."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+FORGOTTEN = "(forgotten)"
+# A short first name stands in half of all texts, and four digits in most.
+NAME_MIN_LENGTH = 6
+PHONE_MIN_DIGITS = 6
+# Between the letters of a text as it may be written elsewhere: as it is, as %40, or as \u0040 in JSON in a dump.
+BETWEEN = ".{1,14}"
+SPACE, NO_DIGIT = r"\s+", r"\D{0,3}"
+WORD = re.compile(r"[a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Addresses in small letters, full names and telephone numbers of one person (or of the guests of some orders)."""
+
+    emails: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    phones: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, *, emails: Iterable[str | None], names: Iterable[str | None], phones: Iterable[str | None]) -> Self:
+        """Without what is empty, and without what is too short to mean one person."""
+        known = (
+            frozenset(text.strip() for text in texts if text and text.strip()) for texts in (emails, names, phones)
+        )
+        addresses, titles, numbers = known
+        return cls(
+            frozenset(address.lower() for address in addresses),
+            frozenset(name for name in titles if is_telling(name)),
+            frozenset(phone for phone in numbers if len(_digits(phone)) >= PHONE_MIN_DIGITS),
+        )
+
+    @property
+    def texts(self) -> list[str]:
+        """All of them, in small letters."""
+        return sorted({text.lower() for text in self.emails | self.names | self.phones})
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        # The ends matter: mariana@example.com is not ana@example.com.
+        parts = [rf"(?<![\w.+-]){_address(email)}(?![\w-]|\.\w)" for email in self.emails]
+        parts += [rf"(?<!\w){SPACE.join(map(re.escape, name.split()))}(?!\w)" for name in self.names]
+        parts += [rf"(?<!\d){NO_DIGIT.join(_digits(phone))}(?!\d)" for phone in self.phones]
+        return re.compile("|".join(parts), re.IGNORECASE) if parts else None
+
+    def are_in(self, text: str | None) -> bool:
+        return bool(text and self._pattern and self._pattern.search(text))
+
+    def without(self, value: Any) -> Any:
+        """The same JSON value, with `(forgotten)` for each text that holds one of them."""
+        match value:
+            case str():
+                return FORGOTTEN if self.are_in(value) else value
+            case dict():
+                return {self.without(name): self.without(each) for name, each in value.items()}
+            case list():
+                return [self.without(each) for each in value]
+        return value
+
+
+def is_telling(name: str) -> bool:
+    """Whether a name is long enough to mean one person rather than any text that it stands in."""
+    return len(name) >= NAME_MIN_LENGTH or " " in name.strip()
+
+
+def loosely(text: str) -> str:
+    """A regular expression, PostgreSQL's too, that finds the text in any of its spellings (as BETWEEN says), and a few
+    things more: whoever uses it looks again."""
+    return BETWEEN.join(WORD.findall(text.lower()))
+
+
+def _filled(texts: Iterable[str | None]) -> set[str]:
+    return {text.strip() for text in texts if text and text.strip()}
+
+
+def _address(email: str) -> str:
+    return re.escape(email).replace("@", "(?:@|%40)")
+
+
+def _digits(phone: str) -> str:
+    return re.sub(r"\D", "", phone)

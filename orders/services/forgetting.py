@@ -1,0 +1,224 @@
+"""Forgetting guests: their orders keep their money, seats and moments, and no longer say who bought them.
+
+The only place that lifts the rule that an order's content never changes. Each caller says why in the audit.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pgtrigger
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from homeproductions.traces import Traces, loosely
+from orders.models import CheckIn, IdempotencyKey, Order, Payment, RefusedScan, WebhookDelivery
+from orders.places import IS_WAITING
+from orders.providers.bare import bare
+
+from .box_office import COMP
+
+GUEST = "Forgotten guest"
+CONTENT_IMMUTABLE = "orders.Order:order_content_immutable"
+WAITING = (WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
+# What a guest, or somebody of the house, typed without being asked for a name; it may be one all the same.
+FREE_TEXTS = ("referral_source", "payment_method", "payment_reference")
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What is stored about guests here: ids of their orders, of the money for them, and of the notices of both."""
+
+    orders: frozenset[UUID] = frozenset()
+    payments: frozenset[UUID] = frozenset()
+    deliveries: frozenset[UUID] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.orders or self.payments or self.deliveries)
+
+
+# --- What there is -----------------------------------------------------------------------------------------------
+
+
+def holdings_of(email: str) -> Holdings:
+    """Everything about the guest with this address. Reads every stored notice: one may name the guest and no order."""
+    address = email.lower()
+    orders = _with_replaced(_ids(orders_of(address)))
+    payments = _money_of(orders, Q(payer_email__iexact=address))
+    return Holdings(orders, payments, _notices_of(orders, payments, address))
+
+
+def holdings_of_orders(order_ids: Collection[UUID]) -> Holdings:
+    """Everything about the guests of these orders that is tied to them; notices that never became a payment follow by
+    themselves (`retention`)."""
+    orders = frozenset(order_ids)
+    payments = _money_of(orders, Q())
+    linked = WebhookDelivery.objects.filter(payments__in=payments)
+    return Holdings(orders, payments, _ids(linked))
+
+
+def orders_of(address: str) -> QuerySet[Order]:
+    """Orders placed with the address, in small letters, or whose mail goes there."""
+    known = Order.objects.alias(address=Lower("buyer_email"), corrected=Lower("corrected_email"))
+    return known.filter(Q(address=address) | Q(corrected=address))
+
+
+def traces_of(orders: Iterable[UUID], *emails: str) -> Traces:
+    """How the guests of these orders are called, besides the addresses."""
+    fields = ("buyer_name", "buyer_email", "corrected_email", "buyer_phone")
+    rows = list(Order.objects.filter(pk__in=list(orders), forgotten_at=None).values_list(*fields))
+    names, typed, corrected, phones = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Traces.of(emails=[*emails, *typed, *corrected], names=names, phones=phones)
+
+
+def _with_replaced(orders: frozenset[UUID]) -> frozenset[UUID]:
+    """With those made in place of them, and those they were made in place of: a copy does not copy the correction of
+    an address."""
+    while True:
+        more = _ids(Order.objects.filter(Q(replaces__in=orders) | Q(successors__in=orders)).exclude(pk__in=orders))
+        if not more:
+            return orders
+        orders |= more
+
+
+def _money_of(orders: frozenset[UUID], others: Q) -> frozenset[UUID]:
+    wanted = Q(order__in=orders) | others
+    return _ids(Payment.objects.filter(wanted | Q(charge__order__in=orders)))
+
+
+def _notices_of(orders: frozenset[UUID], payments: frozenset[UUID], address: str) -> frozenset[UUID]:
+    named = [*Order.objects.filter(pk__in=orders).values_list("order_number", "checkout_reference")]
+    texts = {address, *(text for row in named for text in row if text), *map(str, orders)}
+    paid = Payment.objects.filter(pk__in=payments).values_list("reference", "checkout_reference")
+    texts |= {text for row in paid for text in row if text}
+    return _ids(WebhookDelivery.objects.filter(payments__in=payments)) | frozenset(naming(texts))
+
+
+def naming(texts: Iterable[str]) -> list[UUID]:
+    """Notices in whose bodies one of these texts stands by itself, in whatever spelling. Reads all of them."""
+    texts = sorted(texts)
+    patterns = [pattern for text in texts if (pattern := loosely(text))]
+    if not patterns:
+        return []
+    exact = re.compile("|".join(rf"(?<![\w.+-]){re.escape(text)}(?![\w-]|\.\w)" for text in texts), re.IGNORECASE)
+    candidates: QuerySet[Any] = WebhookDelivery.objects.extra(
+        where=["encode(body, 'escape') ~* %s"], params=["|".join(patterns)]
+    )
+    rows = candidates.order_by().values_list("pk", "body").iterator(chunk_size=100)
+    return [pk for pk, body in rows if exact.search(_said_in(bytes(body)))]
+
+
+def _said_in(body: bytes) -> str:
+    """All texts of a body, one a line, as they were before JSON wrote them."""
+    try:
+        return "\n".join(_texts(json.loads(body)))
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for each in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(each)
+    else:
+        yield str(value)
+
+
+# --- What stands against it --------------------------------------------------------------------------------------
+
+
+def open_matters(holdings: Holdings, now: datetime) -> list[str]:
+    """Why the guest still has to be reached, one sentence each; nothing: everything is over."""
+    orders = Order.objects.filter(pk__in=holdings.orders).select_related("event").order_by("created_at")
+    found = [sentence for order in orders if (sentence := why_open(order, now))]
+    waiting = Payment.objects.filter(IS_WAITING, pk__in=holdings.payments).order_by("created_at")
+    found += [f"Payment {each}: {each.get_needs_review_display()}; it waits at /admin/money/." for each in waiting]
+    undone = WebhookDelivery.objects.filter(pk__in=holdings.deliveries, status__in=WAITING)
+    return [*found, *(f"The notice {each} is not applied yet." for each in undone)]
+
+
+def why_open(order: Order, now: datetime) -> str:
+    """Why the guest of this order still has to be reached; an empty text when it is over."""
+    if order.status == Order.Status.PENDING:
+        return f"Order {order} is not paid yet: its seats are held, and money for it may be on its way."
+    if order.status != Order.Status.PAID:
+        return ""
+    if order.event.is_off:
+        return f"Order {order} is still paid although its night is off: refund it, or settle it with the guest."
+    if order.event.is_over_at > now:
+        return f"Order {order} is a ticket for a night to come: {order.event}."
+    return ""
+
+
+# --- Forgetting --------------------------------------------------------------------------------------------------
+
+
+def lock(holdings: Holdings) -> None:
+    """In the order in which a payment notice locks them: the notice, its order, the money."""
+    for model, ids in (
+        (WebhookDelivery, holdings.deliveries),
+        (Order, holdings.orders),
+        (Payment, holdings.payments),
+    ):
+        rows: QuerySet[Any] = model._default_manager.select_for_update(no_key=True)
+        list(rows.filter(pk__in=ids).order_by("pk").values_list("pk"))
+
+
+def forget(holdings: Holdings, traces: Traces) -> None:
+    """Empty all of it of the guest, in the caller's transaction, which holds the locks. Mails, audit and whatever
+    other apps hold are the caller's."""
+    _forget_orders(holdings.orders, traces)
+    _forget_door(holdings.orders)
+    IdempotencyKey.objects.filter(order__in=holdings.orders).delete()
+    Payment.objects.filter(pk__in=holdings.payments).update(payer_email="", outcome_note="")
+    for delivery in WebhookDelivery.objects.filter(pk__in=holdings.deliveries):
+        forget_notice(delivery, traces)
+
+
+def forget_notice(delivery: WebhookDelivery, traces: Traces) -> None:
+    """Keep of a stored notice only what the money is about."""
+    delivery.body, delivery.headers = bare(bytes(delivery.body), traces), {}
+    delivery.forgotten_at = timezone.now()
+    delivery.save(update_fields=["body", "headers", "forgotten_at"])
+
+
+def _forget_orders(ids: frozenset[UUID], traces: Traces) -> None:
+    orders = Order.objects.filter(pk__in=ids)
+    # Why tickets were given away may name people; a receipt of the till is about the money.
+    reason = Case(When(payment_provider=COMP, then=Value(None)), default=F("payment_reference"))
+    with pgtrigger.ignore(CONTENT_IMMUTABLE):
+        orders.update(
+            buyer_name=GUEST,
+            buyer_email="",
+            buyer_phone=None,
+            corrected_email=None,
+            buyer_country=None,
+            buyer_nationality=None,
+            ip_address=None,
+            user_agent=None,
+            # The provider's page greets the guest by name.
+            checkout_url=None,
+            qr_code_url=None,
+            payment_reference=reason,
+            forgotten_at=timezone.now(),
+        )
+        for order in orders.only("pk", *FREE_TEXTS):
+            named = {name: None for name in FREE_TEXTS if traces.are_in(getattr(order, name))}
+            if named:
+                Order.objects.filter(pk=order.pk).update(**named)
+
+
+def _forget_door(orders: frozenset[UUID]) -> None:
+    """That they were inside and when stays, and at whose hand; not through which door, on which phone, and what was
+    noted about them."""
+    CheckIn.objects.filter(order__in=orders).update(device_info=None, location_info=None, notes=None, nonce=None)
+    RefusedScan.objects.filter(order__in=orders).update(device_info=None, nonce=None)
+
+
+def _ids(rows: QuerySet[Any]) -> frozenset[UUID]:
+    return frozenset(rows.values_list("pk", flat=True))
