@@ -46,6 +46,10 @@ def order(tier):
     )
 
 
+def reserve(tier):
+    services.reserve_paid(tier.pk, 1, now=timezone.now())
+
+
 def outcome(sale, tier):
     """`sold`, or the refusal's code."""
     try:
@@ -83,11 +87,12 @@ def sell_during(change, sale, tier):
 CHANGES = [(withdraw, "EVENT_NOT_ACTIVE"), (call_off, "EVENT_NOT_ACTIVE"), (move_into_the_past, "SALE_ENDED")]
 
 
+@pytest.mark.parametrize("sale", [order, reserve])
 @pytest.mark.parametrize(("change", "refusal"), CHANGES)
-def test_sale_that_waited_meets_the_night_as_it_is(change, refusal):
+def test_sale_that_waited_meets_the_night_as_it_is(change, refusal, sale):
     tier = make_tier()
 
-    assert sell_during(change, order, tier) == refusal
+    assert sell_during(change, sale, tier) == refusal
     assert (Order.objects.count(), TicketTier.objects.get().sold) == (0, 0)
 
 
