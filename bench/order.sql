@@ -5,18 +5,17 @@
 \set number random(1, 9000000000000000)
 
 WITH seen AS (
-    SELECT tier.price, tier.currency, tier.is_active, tier.max_per_order, tier.sale_starts_at, tier.sale_ends_at,
-           event.status, event.event_date, event.event_time, gen_random_uuid() AS order_id
-      FROM ticket_tiers tier JOIN events event ON event.id = tier.event_id
-     WHERE tier.id = bench_tier(:tier)
+    SELECT price, currency, is_active, max_per_order, sale_starts_at, sale_ends_at, night_version,
+           gen_random_uuid() AS order_id
+      FROM ticket_tiers WHERE id = bench_tier(:tier)
 ), taken AS (
     UPDATE ticket_tiers AS tier SET sold = tier.sold + 1
-      FROM events AS event, seen
-     WHERE tier.id = bench_tier(:tier) AND event.id = tier.event_id AND tier.sold + 1 <= tier.quantity
+      FROM seen
+     WHERE tier.id = bench_tier(:tier) AND tier.sold + 1 <= tier.quantity
        AND (tier.price, tier.currency, tier.is_active, tier.max_per_order, tier.sale_starts_at, tier.sale_ends_at,
-            event.status, event.event_date, event.event_time)
+            tier.night_version)
            IS NOT DISTINCT FROM (seen.price, seen.currency, seen.is_active, seen.max_per_order, seen.sale_starts_at,
-            seen.sale_ends_at, seen.status, seen.event_date, seen.event_time)
+            seen.sale_ends_at, seen.night_version)
     RETURNING tier.id, seen.order_id
 ), row0 AS (
     INSERT INTO orders (id, order_number, event_id, tier_id, buyer_name, buyer_email, buyer_phone, buyer_country,

@@ -2,6 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -77,7 +78,21 @@ class Event(UUIDModel):
             models.Index(fields=["event_date", "-created_at"], name="event_on_sale", condition=Q(status="active")),
             models.Index(fields=["-event_date", "-created_at"], name="event_newest"),
         ]
-        triggers = [touch_updated_at()]
+        triggers = [
+            touch_updated_at(),
+            # Tiers are locked in the order of their keys, as everybody does who locks several.
+            pgtrigger.Trigger(
+                name="tell_tiers",
+                when=pgtrigger.After,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange("status", "event_date", "event_time"),
+                func="""
+                    PERFORM FROM ticket_tiers WHERE event_id = NEW.id ORDER BY id FOR NO KEY UPDATE;
+                    UPDATE ticket_tiers SET night_version = night_version + 1 WHERE event_id = NEW.id;
+                    RETURN NULL;
+                """,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.event_date})"
@@ -117,6 +132,9 @@ class TicketTier(UUIDModel):
     is_active = models.BooleanField(default=True)
     sale_starts_at = models.DateTimeField(null=True, blank=True)
     sale_ends_at = models.DateTimeField(null=True, blank=True)
+    # Raised by the database when the night's status, date or time changes. A sale waits for the tier alone, and so
+    # cannot see what became of the night meanwhile but by this.
+    night_version = models.IntegerField(default=0, db_default=0, editable=False)
     created_at = created_at()
     updated_at = updated_at()
 

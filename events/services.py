@@ -63,28 +63,32 @@ def take(seen: TicketTier, quantity: int, *rows: Model) -> datetime | None:
     """Take `quantity` seats of the tier and insert `rows` about it, in one statement: the tier's lock, the one thing
     that two sales of a tier wait for, is then held for no round trip at all.
 
-    Returns the database's time. None, and nothing has happened: there are fewer seats left, or the tier is not what
-    the caller has `seen` and checked any more. Call it last in a transaction.
+    Returns the database's time. None, and nothing has happened: there are fewer seats left, or the tier or its night
+    is not what the caller has `seen` (both by one statement) and checked any more. Call it last in a transaction.
     """
-    now_seen = [getattr(seen, name) for name in TIER_AS_SEEN] + [getattr(seen.event, name) for name in EVENT_AS_SEEN]
-    first = (TAKE, [quantity, seen.pk, quantity, *now_seen])
+    first = (TAKE, [quantity, seen.pk, quantity, *(getattr(seen, name) for name in TIER_AS_SEEN)])
     sql, values = with_parts(first, "taken", list(rows), "statement_timestamp()")
     found = run(sql, values)
     return found[0] if found else None
 
 
+def taking(as_seen: Collection[str]) -> str:
+    """The UPDATE waits for the row's lock (FOR NO KEY UPDATE) and then looks at the row again before it changes it.
+    At this row only: of another table it would still see what was there before it waited."""
+    return f"""
+        UPDATE ticket_tiers SET sold = sold + %s
+        WHERE id = %s AND sold + %s <= quantity
+          AND ({", ".join(as_seen)}) IS NOT DISTINCT FROM ({", ".join(["%s"] * len(as_seen))})
+        RETURNING id
+    """  # noqa: S608 (names from below)
+
+
 # What `check_on_sale` looks at besides the stock: rules are said there, and here is only what must not have changed.
-TIER_AS_SEEN = ("price", "currency", "is_active", "max_per_order", "sale_starts_at", "sale_ends_at")
-EVENT_AS_SEEN = ("status", "event_date", "event_time")
-_AS_SEEN = [f"tier.{name}" for name in TIER_AS_SEEN] + [f"event.{name}" for name in EVENT_AS_SEEN]
-# The UPDATE waits for the row's lock (FOR NO KEY UPDATE) and then looks at the row again before it changes it.
-TAKE = f"""
-    UPDATE ticket_tiers AS tier SET sold = tier.sold + %s
-    FROM events AS event
-    WHERE tier.id = %s AND event.id = tier.event_id AND tier.sold + %s <= tier.quantity
-      AND ({", ".join(_AS_SEEN)}) IS NOT DISTINCT FROM ({", ".join(["%s"] * len(_AS_SEEN))})
-    RETURNING tier.id
-"""  # noqa: S608 (names from above)
+TIER_AS_SEEN = (
+    *("price", "currency", "is_active", "max_per_order", "sale_starts_at", "sale_ends_at"),
+    "night_version",  # stands for the night's status, date and time
+)
+TAKE = taking(TIER_AS_SEEN)
 
 
 def reserve_paid(tier_id: UUID, quantity: int, *, now: datetime) -> TicketTier:
@@ -108,9 +112,9 @@ def release(tier_id: UUID, quantity: int) -> None:
 
 
 def lock_tier(tier_id: UUID) -> TicketTier:
-    """The tier's row lock: the one thing two sales of a tier wait for. Inserting an order does not need it."""
-    tiers = TicketTier.objects.select_related("event").select_for_update(of=("self",), no_key=True)
-    tier = tiers.filter(pk=tier_id).first()
+    """The tier's row lock: the one thing two sales of a tier wait for. Inserting an order does not need it. Its night
+    is read afterwards: joined, it would be as it was before the wait."""
+    tier = TicketTier.objects.select_for_update(no_key=True).filter(pk=tier_id).first()
     if tier is None:
         raise TierNotFound  # removed while we waited for it
     return tier
@@ -256,7 +260,7 @@ def _move(event: Event, before: tuple[str, ...], after: str, actor: User) -> Eve
 
 # What a copy has of its own. Its picture stays that of the first night, which alone may remove it at the host.
 NOT_COPIED = {"id", "name", "slug", "event_date", "status", "is_featured", "cloudinary_public_id", "created_by"}
-TIER_NOT_COPIED = {"id", "event", "sold"}
+TIER_NOT_COPIED = {"id", "event", "sold", "night_version"}
 WINDOW = ("sale_starts_at", "sale_ends_at")
 
 

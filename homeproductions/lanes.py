@@ -31,7 +31,8 @@ class Lanes:
         self.pages = get_response
         self.api: Any = convert_exception_to_response(answer)
         for name in reversed(settings.API_MIDDLEWARE):
-            self.api = import_string(name)(self.api)
+            # Whatever fails below is an answer to the layers above, as Django has it.
+            self.api = convert_exception_to_response(import_string(name)(self.api))
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response: HttpResponse = self.pages(request) if is_page(request) else self.api(request)

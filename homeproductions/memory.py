@@ -55,7 +55,7 @@ class Memory(Generic[T]):
         with place.lock:
             if (value := _fresh(place)) is not None:
                 return value
-            return self._remember(place, make)
+            return self._remember(key, place, make)
 
     def renew(self, key: Hashable, make: Callable[[], T]) -> T:
         """`get` for somebody whom a value of the last second did not help."""
@@ -65,10 +65,14 @@ class Memory(Generic[T]):
     def forget(self, key: Hashable) -> None:
         self._places.pop(key, None)
 
-    def _remember(self, place: _Place[T], make: Callable[[], T]) -> T:
+    def _remember(self, key: Hashable, place: _Place[T], make: Callable[[], T]) -> T:
         # From before it is made: what is read in the meantime may have changed already.
         good_until = time.monotonic() + self._times * settings.MEMORY_SECONDS
-        place.value, place.good_until = make(), good_until
+        try:
+            place.value, place.good_until = make(), good_until
+        except BaseException:
+            self._places.pop(key, None)  # callers invent many keys of which nothing comes
+            raise
         assert place.value is not None
         return place.value
 

@@ -114,11 +114,11 @@ def client_address(request: HttpRequest) -> str | None:
 
     X-Forwarded-For is believed only when the request comes from TRUSTED_PROXIES: anybody can send that header.
     """
-    known = request.META
-    return _client(known.get("REMOTE_ADDR", ""), known.get("HTTP_X_FORWARDED_FOR", ""), _proxies())
+    peer, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    return _client(peer, forwarded if forwarded and comes_from_proxy(request) else "", _proxies())
 
 
-# Asked several times by each request, of the few phones and proxies that are about.
+# Asked several times by each request, of the phones that are about.
 @lru_cache(maxsize=1_000)
 def _client(peer_text: str, forwarded: str, proxies: tuple[str, ...]) -> str | None:
     peer = _parse(peer_text)

@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Expression, Model, QuerySet
+from django.db.models import Expression, IntegerField, Model, QuerySet
+from django.db.models.expressions import RawSQL
 
 from .statements import Part, rows, run
 
@@ -119,6 +120,9 @@ class Asked(Expression):
         return "%s", (self,)
 
 
+LIMIT, OFFSET = "limit", "offset"
+
+
 def made_once(query: QuerySet[Any, Any]) -> Part:
     """The query as `fetch_page` takes it, to be kept: the ORM needs longer to make a large one than PostgreSQL to
     answer it."""
@@ -126,8 +130,22 @@ def made_once(query: QuerySet[Any, Any]) -> Part:
     return sql, list(values)
 
 
+def page_of(query: QuerySet[Any, Any]) -> Part:
+    """`made_once`, of so many rows from a place on; both come each time it is asked."""
+    sql, values = made_once(query)
+    whole = IntegerField()
+    return f"{sql} LIMIT %s OFFSET %s", [*values, Asked(LIMIT, whole), Asked(OFFSET, whole)]
+
+
+def ids_of_page(ids: QuerySet[Any, Any]) -> RawSQL:
+    """`page_of` within a larger query: joins and sub-queries are then made for the rows of the page, not for all those
+    before it."""
+    sql, values = page_of(ids)
+    return RawSQL(sql, values)  # noqa: S611 (made by the ORM)
+
+
 def fetch_page(made: Part, asked: Mapping[str, Any], *, limit: int, offset: int) -> list[Any]:
     """The values of so many rows, as `values_list` gives them, with `asked` in the places of that name."""
     sql, values = made
-    put = [asked[value.name] if isinstance(value, Asked) else value for value in values]
-    return rows(f"{sql} LIMIT %s OFFSET %s", [*put, limit, offset])
+    put = {**asked, LIMIT: limit, OFFSET: offset}
+    return rows(sql, [put[value.name] if isinstance(value, Asked) else value for value in values])

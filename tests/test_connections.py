@@ -1,14 +1,17 @@
 """The connection that each thread keeps, and the statements that go the short way to it."""
 
+from contextlib import contextmanager
+
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from events.models import TicketTier
 from homeproductions.mail import services as outbox
 from homeproductions.postgresql.base import PREPARE_AFTER
 from orders.models import CheckIn, Order, RefusedScan
+from orders.queries import find_for_guest
 from tests.factories import bearer, make_tier, make_user
 from tests.signing import PATH, new_secret, paid_body, signed_headers
 
@@ -62,28 +65,56 @@ def test_an_evening_is_the_same_whether_statements_are_prepared_or_not(prepares,
         assert bool(cursor.fetchone()[0]) == prepares
 
 
-def test_a_new_column_does_not_disturb_what_is_prepared(settings, api):
+@pytest.fixture
+def number(settings, api):
+    """Of an order that was looked up often enough for that to be prepared."""
     settings.DATABASE_PREPARE = True
-    tier = make_tier()
     connection.close()
-    number = api.post("/api/orders", wish(tier)).json()["order"]["orderNumber"]
+    number = api.post("/api/orders", wish(make_tier())).json()["order"]["orderNumber"]
     for _ in range(PREPARE_AFTER + 1):
         assert api.get(f"/api/orders/{number}").status_code == 200
+    yield number
+    connection.close()
 
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE orders ADD COLUMN next_release integer NOT NULL DEFAULT 0")
-    try:
+
+@contextmanager
+def new_release(change, back):
+    """The next migration while this release still serves."""
+    with psycopg.connect(connection.connection.info.dsn, autocommit=True) as other:
+        other.execute(change)
+        try:
+            yield
+        finally:
+            connection.close()
+            other.execute(back)
+
+
+NEW_COLUMN = ("ALTER TABLE orders ADD next_release int NOT NULL DEFAULT 0", "ALTER TABLE orders DROP next_release")
+RETYPE = "ALTER TABLE orders ALTER payment_method TYPE"
+NEW_TYPE = (f"{RETYPE} varchar(410)", f"{RETYPE} varchar(50)")
+
+
+@pytest.mark.parametrize("release", [NEW_COLUMN, NEW_TYPE], ids=["column", "type"])
+def test_a_migration_does_not_disturb_what_is_prepared(api, number, release):
+    with new_release(*release):
         assert api.get(f"/api/orders/{number}").status_code == 200
-        assert api.post("/api/orders", wish(tier)).status_code == 201
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE orders DROP COLUMN next_release")
+        assert api.get(f"/api/orders/{number}").status_code == 200
+
+
+def test_in_a_transaction_the_caller_tries_again(number):
+    with new_release(*NEW_TYPE):
+        with pytest.raises(OperationalError), transaction.atomic():
+            find_for_guest(number)
+        connection.close_if_unusable_or_obsolete()  # as at the end of each request
+
+        with transaction.atomic():
+            assert find_for_guest(number).order_number == number
 
 
 def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used(api):
     assert api.get("/api/orders/HP26-NONE").status_code == 404
     ended = connection.connection
-    with psycopg.connect(ended.info.dsn, password=ended.info.password, autocommit=True) as other:
+    with psycopg.connect(ended.info.dsn, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 10000)", [ended.info.backend_pid])
 
     connection.close_if_unusable_or_obsolete()  # as at the start of each request

@@ -63,6 +63,26 @@ def test_event_columns_are_bounded(rule, change):
     assert_refused(rule, f"UPDATE events SET {change} WHERE id = %s", make_event().pk)
 
 
+@pytest.mark.parametrize(
+    ("change", "raised"),
+    [
+        ("status = 'draft'", 1),
+        ("event_date = event_date + 1", 1),
+        ("event_time = '23:30'", 1),
+        ("name = 'Other', status = status", 0),
+    ],
+)
+def test_tiers_are_told_when_the_night_changes(change, raised):
+    tiers = [make_tier(), make_tier()]
+    tiers.append(make_tier(tiers[0].event))
+
+    execute(f"UPDATE events SET {change} WHERE id = %s", tiers[0].event_id)
+
+    for tier in tiers:
+        tier.refresh_from_db()
+    assert [tier.night_version for tier in tiers] == [raised, 0, raised]
+
+
 FROZEN_VALUES = {
     "id": "gen_random_uuid()",
     "replaces": "gen_random_uuid()",

@@ -41,7 +41,8 @@ SELECT gen_random_uuid(), kind, id, event_id, tier_id, 0, 10, 'USD', created_at
 
 INSERT INTO payments (id, order_id, kind, provider, reference, amount_minor, currency, payer_email, needs_review,
                       outcome, outcome_note, created_at)
-SELECT gen_random_uuid(), id, 'charge', 'webhook', order_number, 1000, 'USD', buyer_email, '', '', '', created_at
+SELECT gen_random_uuid(), id, 'charge', 'webhook', order_number, 1000, 'USD', buyer_email,
+       CASE WHEN order_number LIKE '%%777' THEN 'late_payment' ELSE '' END, '', '', created_at
   FROM orders WHERE status = 'paid';
 
 INSERT INTO email_outbox (id, order_id, email_type, recipient_email, subject, status, attempts, next_attempt_at,
@@ -123,17 +124,22 @@ PUBLIC = ("/api/events", "/api/events/{event}", "/api/gallery")
 OFFICE = (
     "/api/admin/orders?limit=50",
     "/api/admin/orders?limit=50&page=100",
+    "/api/admin/orders?limit=50&page=2000",
     "/api/admin/orders?eventId={event}",
     "/api/admin/orders?eventId={event}&status=paid",
     "/api/admin/orders?status=pending",
     "/api/admin/orders?status=odd",
     "/api/admin/orders/checkins",
+    "/api/admin/payments",
+    "/api/admin/payments?limit=50&page=1000",
     "/api/admin/payments?needsReview=1",
     "/api/admin/stats/audit",
     "/api/admin/stats/audit?action=STATUS_CHANGE&entityType=order",
     "/api/admin/events",
     "/api/admin/gallery",
 )
+# What stands before such a page is skipped in an index, which alone may be read further than a page.
+FAR = ("/api/admin/orders?limit=50&page=2000", "/api/admin/payments", "/api/admin/payments?limit=50&page=1000")
 STATISTICS = ("/api/admin/stats", "/api/admin/stats?eventId={event}", "/admin/")
 LOOKED_FOR = ("guest+777", "GUEST777@example", "HP26-777", "nobody")
 
@@ -198,7 +204,7 @@ def is_heavy(sql):
     """Whether it reads the table of orders from end to end, or sorts half as many rows, be it for the first few."""
     return any(
         (step["Node Type"] == "Seq Scan" and step["Relation Name"] == "orders")
-        or (step["Node Type"] == "Sort" and given(step) > ORDERS / 2)
+        or (step["Node Type"] == "Sort" and given(step) >= ORDERS / 2)
         for step in plan_of(sql)
     )
 
@@ -220,12 +226,13 @@ def seconds(sql):
     return min(taken)
 
 
-def read(sql):
-    """How many rows of each growing table this query really looks at, those that it then leaves out too."""
+def read(sql, *, free=()):
+    """How many rows of each growing table this query really looks at, those that it then leaves out too. Steps of a
+    `free` type do not count."""
     rows = {}
     for node in plan_of(sql):
         table = node.get("Relation Name")
-        if table in GROWING:
+        if table in GROWING and node["Node Type"] not in free:
             left_out = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
             rows[table] = rows.get(table, 0) + (node["Actual Rows"] + left_out) * node["Actual Loops"]
     return rows
@@ -246,9 +253,9 @@ def visit(client, path, **headers):
     return said
 
 
-def too_much(queries):
+def too_much(queries, **how):
     """The queries that read more than a click may, with what they read."""
-    read_by = [(sql, {table: rows for table, rows in read(sql).items() if rows > ROWS}) for sql in queries]
+    read_by = [(sql, {table: rows for table, rows in read(sql, **how).items() if rows > ROWS}) for sql in queries]
     return [(sql, rows) for sql, rows in read_by if rows]
 
 
@@ -272,6 +279,7 @@ def test_lists_are_short_work(client, season):
 
     assert is_heavy("SELECT * FROM orders ORDER BY buyer_name LIMIT 50")
     assert is_heavy("SELECT id FROM journal ORDER BY amount LIMIT 50")
+    assert is_heavy("SELECT id FROM payments ORDER BY needs_review, payer_email LIMIT 50")
     assert seconds("SELECT pg_sleep(0.05)") > 0.05
 
 
@@ -280,6 +288,8 @@ def assert_api_is_short_work(client, tier):
     bearer_token, words = bearer(make_user("admin")), {"event": tier.event_id}
     for path in (path.format(**words) for path in (*PUBLIC, *OFFICE, *STATISTICS)):
         assert (path, [sql for sql in visit(client, path, **bearer_token) if is_heavy(sql)]) == (path, [])
+    for path in FAR:
+        assert (path, too_much(visit(client, path, **bearer_token), free=("Index Only Scan",))) == (path, [])
     for path in (f"/api/admin/orders?search={text}" for text in LOOKED_FOR):
         slow = [sql for sql in visit(client, path, **bearer_token) if seconds(sql) > SEARCH_SECONDS]
         assert (path, slow) == (path, [])

@@ -123,7 +123,7 @@ def test_copy_is_a_draft_with_the_same_tiers_and_nothing_sold(office):
         cloudinary_public_id="home-productions/events/x/a",
     )
     make_tier(event, name="Second", sort_order=1, price=Decimal("10"), is_active=False)
-    make_tier(event, name="First", sort_order=0, quantity=7, sold=3, currency="GTQ", max_per_order=2)
+    make_tier(event, name="First", sort_order=0, quantity=7, sold=3, currency="GTQ", max_per_order=2, night_version=4)
 
     copy = services.duplicate(event.pk, name="Luna II", night=date(2027, 3, 14), actor=office)
 
@@ -137,10 +137,10 @@ def test_copy_is_a_draft_with_the_same_tiers_and_nothing_sold(office):
     )
     # The picture stays that of the first night: removing it from the copy must not take it from there.
     assert (copy.image_url, copy.cloudinary_public_id) == ("https://img.example.com/a.jpg", None)
-    fields = ("name", "quantity", "sold", "price", "currency", "max_per_order", "is_active")
+    fields = ("name", "quantity", "sold", "price", "currency", "max_per_order", "is_active", "night_version")
     assert list(copy.tiers.order_by("sort_order").values_list(*fields)) == [
-        ("First", 7, 0, Decimal("25.50"), "GTQ", 2, True),
-        ("Second", 100, 0, Decimal("10.00"), "USD", 10, False),
+        ("First", 7, 0, Decimal("25.50"), "GTQ", 2, True, 0),
+        ("Second", 100, 0, Decimal("10.00"), "USD", 10, False, 0),
     ]
     assert TicketTier.objects.count() == 4
 

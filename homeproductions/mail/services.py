@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.validators import validate_email
-from django.db import models, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -45,8 +45,9 @@ CLOSED = "closed"  # what became of a mail whose reason was gone when its turn c
 
 # What became of the last mail is written, if this claim of it still holds (whoever ends one empties the lease, and the
 # lease tells apart two claims with the same number of attempts), and the next are claimed: one round trip and one
-# commit for each mail, and row locks that last exactly as long as they are needed. MATERIALIZED keeps the planner from
-# running the inner query again and claiming more than the limit.
+# commit for each mail, and row locks that last exactly as long as they are needed. Writing comes first, since the claim
+# asks about it: whoever waits for the last mail must not hold the next. MATERIALIZED keeps the planner from running the
+# inner query again and claiming more than the limit.
 TURN = """
     WITH written AS (
         UPDATE email_outbox
@@ -56,7 +57,8 @@ TURN = """
         RETURNING id
     ), due AS MATERIALIZED (
         SELECT id FROM email_outbox
-        WHERE status = 'pending' AND next_attempt_at <= %(now)s AND attempts < %(max_attempts)s
+        WHERE (SELECT count(*) FROM written) >= 0
+          AND status = 'pending' AND next_attempt_at <= %(now)s AND attempts < %(max_attempts)s
         ORDER BY next_attempt_at
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
@@ -217,6 +219,15 @@ def turn(result: Result, *, limit: int) -> tuple[bool, list[OutboxEmail]]:
     return found[0][0], [made_of(OutboxEmail, row[1:]) for row in found if row[1] is not None]
 
 
+def _turn(result: Result, *, limit: int) -> tuple[bool, list[OutboxEmail]]:
+    """`turn`, but that a mail has left is written also when the next cannot be claimed."""
+    try:
+        return turn(result, limit=limit)
+    except OperationalError:
+        connection.close_if_unusable_or_obsolete()
+        return turn(result, limit=0)
+
+
 @transaction.atomic
 def take_back() -> int:
     """Let the mails wait again whose worker vanished, and close those that have had their last attempt. Returns how
@@ -285,7 +296,7 @@ def process_batch(keep_going: Callable[[], bool] = lambda: True) -> Tally:
     for left in range(BATCH_SIZE, -1, -1):
         may_go_on = keep_going() and not line.is_dead
         has_room = left > 0 and time.monotonic() < end
-        counts, emails = turn(result, limit=int(may_go_on and has_room))
+        counts, emails = _turn(result, limit=int(may_go_on and has_room))
         tally.count(result.outcome if counts else None)
         if not emails:
             tally.more = may_go_on and not has_room

@@ -1,5 +1,5 @@
-"""Django's PostgreSQL backend, with two things changed: how it finds out whether a kept connection still works, and a
-short way for the few statements that are sent all the time."""
+"""Django's PostgreSQL backend. It finds out in another way whether a kept connection still works, and has a short way
+for the few statements that are sent all the time."""
 
 import select
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,11 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db import NotSupportedError, OperationalError
 from django.db.backends.postgresql import base
+from psycopg.errors import FeatureNotSupported
 
+Values = Sequence[Any] | Mapping[str, Any]
 # What is sent so many times over a connection is prepared.
 PREPARE_AFTER = 3
 
@@ -28,7 +31,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Something to read although nothing was asked: a farewell, or news that do not matter.
         return not poll.poll(0) or super().is_usable()
 
-    def execute(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> Any:
+    def execute(self, sql: str, values: Values) -> Any:
         """Execute one statement; its rows and their number are asked of what it returns.
 
         Without the cursors that Django wraps around the driver's, with the values apart from the text, and prepared
@@ -38,9 +41,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
             watched = self.cursor()
             watched.execute(sql, values)
             return watched
+        try:
+            return self._execute(sql, values)
+        except NotSupportedError as error:
+            if not isinstance(error.__cause__, FeatureNotSupported):
+                raise
+            return self._execute_anew(sql, values)
+
+    def _execute(self, sql: str, values: Values) -> Any:
         self.close_if_health_check_failed()
         self.ensure_connection()
         self.validate_thread_sharing()
         self.validate_no_broken_transaction()
         with self.wrap_database_errors:
             return psycopg.Cursor(self.connection).execute(sql, values)
+
+    def _execute_anew(self, sql: str, values: Values) -> Any:
+        """A new release has changed the type of a column since the statement was prepared. A new connection knows
+        nothing of that. Raises OperationalError in a transaction, which cannot go on."""
+        if self.in_atomic_block:
+            self.close_at = 0.0  # as soon as the request is over
+            raise OperationalError("what was prepared is out of date")
+        self.close()
+        return self._execute(sql, values)

@@ -128,9 +128,13 @@ class PaymentList(ApiView):
     def get(self, request: Request) -> HttpResponse:
         page = Page.of(request, default=100)
         wanted = request.query_params.get("needsReview") or request.query_params.get("needs_review") or ""
-        payments = queries.payments_listed(only_waiting=flag(wanted))
-        total = payments.count()
-        shown = shown_all(PaymentSerializer, payments[page.offset : page.offset + page.limit])
+        if flag(wanted):
+            waiting = queries.payments_waiting()
+            total, payments = waiting.count(), list(waiting[page.offset : page.offset + page.limit])
+        else:
+            total = Payment.objects.count()
+            payments = queries.page_of_payments(limit=page.limit, offset=page.offset)
+        shown = shown_all(PaymentSerializer, payments)
         return ok(
             payments=shown,
             count=len(shown),

@@ -30,7 +30,13 @@ def late(**changes):
     order = make_order(make_tier(quantity=2), status="pending", quantity=2, buyer_phone="+502 5555 5555")
     status.cancel(order.pk)
     receive(bodies.recurrente(order, **changes))
-    return Payment.objects.get(kind="charge")
+    return Payment.objects.get(kind="charge", order=order)
+
+
+def paid_by_provider():
+    order = make_order()
+    receive(bodies.recurrente(order))
+    return Payment.objects.get(order=order)
 
 
 def unknown(order, **changes):
@@ -369,6 +375,21 @@ def test_api_lists_what_waits(api, office, django_assert_max_num_queries):
     )
     everything = api.get(PATH, headers=bearer(office)).json()["payments"]
     assert [payment["isWaiting"] for payment in everything] == [True, False]
+
+
+def test_pages_go_from_what_waits_to_the_newest(api, office):
+    settled = [paid_by_provider() for _ in range(3)]
+    waiting = [late() for _ in range(2)]
+    expected = [str(payment.pk) for payment in [*waiting, *reversed(settled)]]
+
+    def page(query):
+        answer = api.get(f"{PATH}?{query}", headers=bearer(office)).json()
+        return [payment["id"] for payment in answer["payments"]], answer["total"]
+
+    for limit in (1, 2, 3, 5, 9):
+        for offset in range(7):
+            query = f"limit={limit}&offset={offset}"
+            assert (query, page(query)) == (query, (expected[offset : offset + limit], 5))
 
 
 def test_api_does_all_four(api, office):
