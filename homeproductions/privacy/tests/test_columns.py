@@ -47,6 +47,7 @@ NOT_ABOUT_GUESTS = {
     "ticket_tiers": "name description currency payment_link",
     "users": "email password_hash name role",
     "webhook_deliveries": "provider event_id status reason",
+    "worker_heartbeat": "worker",
 }
 
 
