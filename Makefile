@@ -7,13 +7,14 @@ VENV := .venv/bin/python
 INSTALLED := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-reset test bench check lock audit
+.PHONY: help install demo demo-reset test torture bench check lock audit
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        the whole system with a season of events on http://127.0.0.1:8080 (PORT=... for another port)"
 	@echo "make demo-reset  clear the data of the demo"
 	@echo "make test        all tests (ARGS='-k webhook' for some of them)"
+	@echo "make torture     the fault and attack tests at full length, about an hour (ARGS='-k mail' for some of them)"
 	@echo "make bench       how fast it is, and how close to what the machine allows (ARGS='--profile events', ARGS=--help)"
 	@echo "make check       style, types, import rules, migrations, production settings"
 	@echo "make lock        choose the versions in requirements*.txt anew (ARGS=--upgrade for the newest)"
@@ -28,6 +29,10 @@ demo-reset: install
 
 test: install
 	@$(VENV) -m pytest -n auto $(ARGS)
+
+# What breaks programs or attacks them. make test runs the same with fewer rounds.
+torture: install
+	@TORTURE=1 $(VENV) -m pytest -n auto --timeout 1800 tests/faults tests/attacks tests/scale $(ARGS)
 
 bench: install
 	@$(VENV) -m bench.run $(ARGS)

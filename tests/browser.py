@@ -2,7 +2,6 @@
 console (a script or style that the CSP stops, a file that is missing) fails the test."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,19 +15,12 @@ from django.test import Client
 from playwright.sync_api import Page, sync_playwright
 
 from accounts.models import User
+from tests.outside import program
 from tests.processes import web_server
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SERIOUS = ("serious", "critical")
-
-
-def chromium() -> str:
-    """The path of the browser; skips the test on a machine without one, unless it is the one that must have it."""
-    found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail("there is no Chromium, and here its tests must run")
-    return found or pytest.skip("there is no Chromium on this machine")
 
 
 @dataclass
@@ -77,13 +69,13 @@ class Visitor:
 @contextmanager
 def visiting(application: str = "homeproductions.wsgi", **variables: str) -> Iterator[Visitor]:
     """A visitor to the server, run with these variables. Needs a test that commits (`transactional_db`)."""
-    program = chromium()
+    browser_path = program(*PROGRAMS)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with pytest.MonkeyPatch.context() as patch:
         # Playwright waits in an event loop of its own, so Django takes the test itself for asynchronous.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         with web_server(application, workers=1, **variables) as address, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=arguments)
+            browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
             visitor = Visitor(browser.new_context(viewport=DESK, locale="en").new_page(), address)
             visitor.page.on("console", visitor.note)
             visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))

@@ -116,7 +116,6 @@ class Command(BaseCommand):
 def disconnect() -> None:
     """Give up this process's own connections: it only waits now, and PostgreSQL must not end under them."""
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
 
 
 @contextmanager
