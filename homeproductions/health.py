@@ -11,7 +11,8 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from .api import json_answer, timestamp
+from .api import json_answer
+from .fields import timestamp
 from .mail import heartbeat
 from .mail.heartbeat import Signs
 from .views import ApiView

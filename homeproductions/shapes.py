@@ -5,7 +5,7 @@ answered ahead, which takes a quarter of its time; what is answered is the same 
 not foresee is left to DRF.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from operator import attrgetter, itemgetter
 from types import NoneType
@@ -106,3 +106,18 @@ def _representation(field: Any) -> Show:
     if isinstance(field, serializers.Serializer):
         return _shape(field)
     return field.to_representation
+
+
+def shown(serializer: type[serializers.Serializer[Any]], row: Any) -> dict[str, Any]:
+    """The row as this serializer shows it."""
+    answer: dict[str, Any] = shape_of(serializer)(row)
+    return answer
+
+
+def shown_all(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any]) -> list[dict[str, Any]]:
+    return list(map(shape_of(serializer), rows))
+
+
+def shown_values(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """`shown_all` for rows that hold the values of `columns_of` and nothing else."""
+    return list(map(shape_of_values(serializer), rows))

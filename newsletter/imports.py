@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from homeproductions.api import is_email
 from homeproductions.errors import Invalid
+from homeproductions.fields import is_email
 
 from . import queries
 from .services import IMPORT_MAX

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.services import record, record_all
-from homeproductions.api import is_email
 from homeproductions.errors import Invalid
+from homeproductions.fields import is_email
 from homeproductions.mail import services as outbox
 
 from . import queries

@@ -9,8 +9,11 @@ from rest_framework.request import Request
 
 from accounts.permissions import IsOffice
 from audit.models import AuditLog
-from homeproductions.api import Page, Timestamp, ok, shown_all
+from homeproductions.api import ok
+from homeproductions.fields import Timestamp
 from homeproductions.openapi import refusals
+from homeproductions.request_data import Page
+from homeproductions.shapes import shown_all
 from homeproductions.views import ApiView
 
 

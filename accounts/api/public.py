@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from accounts.authentication import require_user
 from accounts.services import passwords, sessions
 from homeproductions import throttles
-from homeproductions.api import ok, shown
+from homeproductions.api import ok
 from homeproductions.openapi import Message, refusals
+from homeproductions.shapes import shown
 from homeproductions.views import ApiView
 
 from .serializers import LoginBody, MeAnswer, MeSerializer, PasswordBody, RefreshBody, SessionAnswer, UserSerializer

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from homeproductions.api import OptionalUUID, RequestBody, Text, Timestamp
+from homeproductions.fields import OptionalUUID, Text, Timestamp
+from homeproductions.request_data import RequestBody
 
 
 class LoginBody(RequestBody):

@@ -15,8 +15,8 @@ from accounts.errors import Forbidden, LoginExists, OwnAccount
 from accounts.models import User
 from accounts.roles import Role
 from audit.services import record
-from homeproductions.api import is_email
 from homeproductions.errors import Invalid, NotFound
+from homeproductions.fields import is_email
 from homeproductions.mail import services as outbox
 from homeproductions.mail.models import EmailKind, OutboxEmail
 

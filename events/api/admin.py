@@ -7,8 +7,10 @@ from rest_framework.request import Request
 from accounts.authentication import require_user
 from accounts.permissions import StaffReadsOfficeWrites
 from events import queries, services
-from homeproductions.api import flag, ok, shown, shown_all
+from homeproductions.api import ok
 from homeproductions.openapi import SIGNED_IN, Message, refusals
+from homeproductions.request_data import flag
+from homeproductions.shapes import shown, shown_all
 from homeproductions.views import ApiView
 
 from .serializers import (

@@ -15,8 +15,10 @@ from events import images
 from events.errors import EventNotFound
 from events.queries import as_uuid
 from homeproductions import pictures
-from homeproductions.api import OptionalText, OptionalUUID, RequestBody, ok
+from homeproductions.api import ok
+from homeproductions.fields import OptionalText, OptionalUUID
 from homeproductions.openapi import SIGNED_IN, Message, refusals
+from homeproductions.request_data import RequestBody
 from homeproductions.views import ApiView
 
 

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 
 from events import queries
 from homeproductions import throttles
-from homeproductions.api import shown, shown_all
 from homeproductions.openapi import refusals
 from homeproductions.public_answers import remembered
+from homeproductions.shapes import shown, shown_all
 from homeproductions.views import ApiView
 
 from .serializers import EventAnswer, EventListAnswer, EventSerializer

@@ -7,21 +7,21 @@ from rest_framework import serializers
 
 from events.models import Event
 from events.queries import as_uuid
-from homeproductions.api import (
+from homeproductions.errors import ConstraintBroken, Invalid
+from homeproductions.fields import (
     INTEGER_MAX,
     EventDate,
     Money,
     NightDate,
     NightTime,
     OptionalText,
-    RequestBody,
     StrictBoolean,
     StrictInteger,
     Text,
     Timestamp,
     WebAddress,
 )
-from homeproductions.errors import ConstraintBroken, Invalid
+from homeproductions.request_data import RequestBody
 
 
 class TierSerializer(serializers.Serializer[Any]):

@@ -16,8 +16,9 @@ from accounts.permissions import IsOffice
 from gallery import queries, services
 from gallery.models import Gallery
 from homeproductions import pictures
-from homeproductions.api import ok, shown, shown_all
+from homeproductions.api import ok
 from homeproductions.openapi import SIGNED_IN, Message, refusals
+from homeproductions.shapes import shown, shown_all
 from homeproductions.views import ApiView
 
 from .serializers import (

@@ -6,19 +6,19 @@ from typing import Any
 from rest_framework import serializers
 
 from homeproductions import pictures
-from homeproductions.api import (
+from homeproductions.errors import Invalid
+from homeproductions.fields import (
     INTEGER_MAX,
     NightDate,
     OptionalText,
     OptionalUUID,
-    RequestBody,
     StrictBoolean,
     StrictInteger,
     Text,
     Timestamp,
     WebAddress,
 )
-from homeproductions.errors import Invalid
+from homeproductions.request_data import RequestBody
 
 # --- Guests -------------------------------------------------------------------------------------------------
 

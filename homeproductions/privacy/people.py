@@ -9,8 +9,8 @@ from django.utils.crypto import salted_hmac
 
 from accounts.models import User
 from audit.models import AuditLog
-from homeproductions.api import is_email
 from homeproductions.errors import Invalid
+from homeproductions.fields import is_email
 from homeproductions.mail.forgetting import mails_of
 from homeproductions.traces import Traces
 from newsletter.models import Subscriber

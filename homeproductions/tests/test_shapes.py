@@ -15,7 +15,8 @@ from django.urls import get_resolver
 from rest_framework import serializers
 
 from homeproductions import health, openapi
-from homeproductions.api import RequestBody, shown, shown_all
+from homeproductions.request_data import RequestBody
+from homeproductions.shapes import shown, shown_all
 from orders.models import Order
 
 MOMENT = datetime(2027, 2, 14, 22, 30, 0, 987_654, tzinfo=UTC)

@@ -2,8 +2,9 @@
 
 from typing import Any, ClassVar
 
-from homeproductions.api import EmailAddress, RequestBody
 from homeproductions.errors import Invalid, Refused
+from homeproductions.fields import EmailAddress
+from homeproductions.request_data import RequestBody
 
 
 class LowerCaseEmail(EmailAddress):

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from events.models import Event, TicketTier
-from homeproductions.api import on_one_line
+from homeproductions.fields import on_one_line
 from homeproductions.office.steps import Done, Step
 from orders.models import Order
 from orders.services import box_office

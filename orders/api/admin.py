@@ -10,12 +10,13 @@ from accounts.authentication import require_user
 from accounts.models import User
 from accounts.permissions import IsOffice, IsStaff
 from accounts.roles import is_office
-from homeproductions.api import Page, ok, query_id, shown, shown_all, shown_values
+from homeproductions.api import ok
 from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.memory import Memory
 from homeproductions.openapi import SIGNED_IN, refusals
-from homeproductions.shapes import columns_of
+from homeproductions.request_data import Page, query_id
+from homeproductions.shapes import columns_of, shown, shown_all, shown_values
 from homeproductions.views import ApiView
 from orders import queries
 from orders.models import Order

@@ -7,8 +7,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from accounts.authentication import require_user
-from homeproductions.api import ok, shown
+from homeproductions.api import ok
 from homeproductions.openapi import refusals
+from homeproductions.shapes import shown
 from homeproductions.views import ApiView
 from orders import queries
 from orders.services import checkin

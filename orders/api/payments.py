@@ -9,20 +9,11 @@ from rest_framework.request import Request
 
 from accounts.authentication import require_user
 from accounts.permissions import IsOffice
-from homeproductions.api import (
-    Money,
-    OptionalText,
-    Page,
-    RequestBody,
-    StrictBoolean,
-    Text,
-    Timestamp,
-    flag,
-    ok,
-    shown,
-    shown_all,
-)
+from homeproductions.api import ok
+from homeproductions.fields import Money, OptionalText, StrictBoolean, Text, Timestamp
 from homeproductions.openapi import SIGNED_IN, refusals
+from homeproductions.request_data import Page, RequestBody, flag
+from homeproductions.shapes import shown, shown_all
 from homeproductions.views import ApiView
 from orders import alerts, queries
 from orders.journal import major_units

@@ -8,8 +8,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
 from homeproductions import throttles
-from homeproductions.api import ok, shown
+from homeproductions.api import ok
 from homeproductions.openapi import refusals
+from homeproductions.shapes import shown
 from homeproductions.views import ApiView
 from orders import links, queries
 from orders.models import Order

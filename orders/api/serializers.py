@@ -5,22 +5,22 @@ from typing import Any
 
 from rest_framework import serializers
 
-from homeproductions.api import (
+from homeproductions.fields import (
     EmailAddress,
     Money,
     NightDate,
     NightTime,
     OptionalText,
     OptionalUUID,
-    RequestBody,
     StrictBoolean,
     StrictInteger,
     Text,
     Timestamp,
     UUIDText,
     on_one_line,
-    shown,
 )
+from homeproductions.request_data import RequestBody
+from homeproductions.shapes import shown
 from orders import links
 from orders.models import CheckIn, Order
 

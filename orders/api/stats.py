@@ -10,9 +10,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.permissions import IsOffice
-from homeproductions.api import Money, Timestamp, ok, query_id, shown
+from homeproductions.api import ok
+from homeproductions.fields import Money, Timestamp
 from homeproductions.memory import Memory
 from homeproductions.openapi import refusals
+from homeproductions.request_data import query_id
+from homeproductions.shapes import shown
 from homeproductions.views import ApiView
 from orders import statistics
 from orders.season import season, total

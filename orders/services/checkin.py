@@ -13,8 +13,8 @@ from audit.models import AuditLog
 from audit.services import record, unsaved
 from events.models import Event
 from homeproductions import origin
-from homeproductions.api import timestamp
 from homeproductions.errors import Invalid, Refused
+from homeproductions.fields import timestamp
 from homeproductions.statements import insert_or_ignore, run, saved, with_parts
 from orders.errors import AlreadyCheckedIn, EventOff, NotPaid, OrderNotFound, TooManyPeople, WrongEvent
 from orders.models import CheckIn, Order, RefusedScan

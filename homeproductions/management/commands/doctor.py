@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from homeproductions.api import timestamp
 from homeproductions.doctor.checkup import NAMES, examine
 from homeproductions.doctor.finding import Finding, Verdict, plural
+from homeproductions.fields import timestamp
 
 SHOWN_DETAILS = 20
 
