@@ -51,4 +51,5 @@ chores.register("settle refunds that came first", timedelta(seconds=30), refunds
 chores.register("expire holds", timedelta(seconds=30), expire_holds)
 chores.register("work off cancelled nights", timedelta(seconds=10), work_off_cancelled_nights)
 chores.register("forget idempotency keys", timedelta(hours=1), idempotency.forget_old)
+chores.register("forget late notices", timedelta(hours=1), retention.forget_late_notices)
 chores.register("forget guests of old nights", timedelta(minutes=10), forget_guests)

@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 50
 PAGE = 200
+LATE_FOR = timedelta(days=1)
 # As the audit calls them: an order, and a night of which no order is left to be forgotten.
 FORGET, FORGET_NIGHT = "FORGET", "FORGET_NIGHT"
 
@@ -124,6 +125,22 @@ def _forget_stray_notices(before: datetime, stop: float) -> int:
     return done
 
 
+def forget_late_notices(*, now: datetime | None = None) -> int:
+    """Empty notices that came, or were decided about, after the guest of their order had been forgotten, whatever
+    FORGET_GUESTS_AFTER_DAYS says. Returns how many there were."""
+    if not Order.objects.filter(forgotten_at__isnull=False).exists():
+        return 0
+    is_forgotten = Q(order__forgotten_at__isnull=False) | Q(charge__order__forgotten_at__isnull=False)
+    late = Payment.objects.filter(~IS_WAITING, is_forgotten, delivery__forgotten_at=None, delivery__isnull=False)
+    ids = set(late.values_list("delivery_id", flat=True)[:PAGE])
+    # Those that only repeat what was known have no payment; each is read, so only while it is new.
+    since = (now or timezone.now()) - LATE_FOR
+    repeats = WebhookDelivery.objects.filter(received_at__gt=since, forgotten_at=None, payments=None)
+    repeats = repeats.exclude(status__in=forgetting.WAITING)
+    ids.update(each.pk for each in repeats.iterator(chunk_size=PAGE) if _names_somebody_forgotten(each))
+    return sum(_forget_stray(delivery_id) for delivery_id in sorted(ids))
+
+
 @transaction.atomic
 def _forget_stray(delivery_id: UUID) -> bool:
     delivery = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=delivery_id)
@@ -136,10 +153,18 @@ def _forget_stray(delivery_id: UUID) -> bool:
 
 def _names_somebody_remembered(delivery: WebhookDelivery) -> bool:
     """Whether it is about an order that still says who bought it: then it is forgotten together with that."""
+    return _orders_named(delivery).filter(forgotten_at=None).exists()
+
+
+def _names_somebody_forgotten(delivery: WebhookDelivery) -> bool:
+    return _orders_named(delivery).filter(forgotten_at__isnull=False).exists()
+
+
+def _orders_named(delivery: WebhookDelivery) -> QuerySet[Order]:
     try:
         notices = BY_NAME[delivery.provider].notices(bytes(delivery.body))
     except (Unreadable, KeyError):
-        return False
+        return Order.objects.none()
     ids = {order_id for notice in notices if (order_id := named_order(notice)) is not None}
     opened = Q(checkout_reference__in=[notice.checkout_reference for notice in notices if notice.checkout_reference])
-    return Order.objects.filter(Q(pk__in=ids) | opened, forgotten_at=None).exists()
+    return Order.objects.filter(Q(pk__in=ids) | opened)

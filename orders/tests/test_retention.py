@@ -198,3 +198,41 @@ def test_notices_that_are_not_applied_yet_stay_whole():
     retention.forget_old(within=SOON)
 
     assert not is_bare(delivery)
+
+
+# --- Notices that come too late --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [0, DAYS])
+def test_what_comes_after_its_guest_was_forgotten_is_emptied_as_well(settings, days):
+    gone, known = paid(tier_of(DAYS + 1)), paid(tier_of(1))
+    retention.forget_old(within=SOON)
+    settings.FORGET_GUESTS_AFTER_DAYS = days
+    for order in (gone, known):
+        bodies.receive(bodies.recurrente(order, "intent.succeeded"))  # a repeat, which is no payment of its own
+        bodies.receive(bodies.recurrente_refund(order))
+
+    assert retention.forget_late_notices() == 2
+
+    forgotten = [delivery for delivery in WebhookDelivery.objects.all() if delivery.forgotten_at]
+    assert len(forgotten) == 3
+    assert all(is_bare(delivery) for delivery in forgotten)
+    assert not Payment.objects.filter(order=gone).exclude(payer_email="").exists()
+    assert b"lucia" in b"".join(bytes(each.body) for each in WebhookDelivery.objects.filter(forgotten_at=None))
+    assert retention.forget_late_notices() == 0
+
+
+def test_late_money_that_waits_keeps_its_payer_until_it_is_decided():
+    order = paid(tier_of(DAYS + 1))
+    retention.forget_old(within=SOON)
+    body = json.loads(bodies.recurrente(order)) | {"id": "pa_second"}
+    body["checkout"] |= {"id": "ch_second", "payment": {"id": "pa_other"}}
+    bodies.receive(json.dumps(body).encode())
+    double = Payment.objects.get(needs_review="double_payment")
+
+    assert (retention.forget_late_notices(), double.payer_email) == (0, "lucia@example.com")
+
+    Payment.objects.filter(pk=double.pk).update(outcome="ignored", reviewed_at=timezone.now())
+    assert retention.forget_late_notices() == 1
+    double.refresh_from_db()
+    assert double.payer_email == ""
