@@ -9,6 +9,7 @@ from django.test import Client
 
 from homeproductions import memory
 from tests import image_host as image_host_stand_in
+from tests.processes import web_server
 
 
 class ApiClient(Client):
@@ -68,3 +69,10 @@ def image_host(cloudinary: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[im
     with image_host_stand_in.running() as host:
         monkeypatch.setattr("homeproductions.pictures.HOST", host.address)
         yield host
+
+
+@pytest.fixture(scope="session")
+def shared_server(django_db_setup: None) -> Iterator[str]:
+    """The address of a web server that all browser tests of this process ask, one after the other."""
+    with web_server("tests.shared_wsgi", workers=1) as address:
+        yield address

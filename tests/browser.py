@@ -67,14 +67,21 @@ class Visitor:
 
 
 @contextmanager
-def visiting(application: str = "homeproductions.wsgi", **variables: str) -> Iterator[Visitor]:
-    """A visitor to the server, run with these variables. Needs a test that commits (`transactional_db`)."""
+def visiting(application: str, **variables: str) -> Iterator[Visitor]:
+    """A visitor to a server of its own, run with these variables. Needs a test that commits (`transactional_db`)."""
+    with web_server(application, workers=1, **variables) as address, browsing(address) as visitor:
+        yield visitor
+
+
+@contextmanager
+def browsing(address: str) -> Iterator[Visitor]:
+    """A visitor to the server at this address; fails afterwards if a page complained."""
     browser_path = program(*PROGRAMS)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with pytest.MonkeyPatch.context() as patch:
         # Playwright waits in an event loop of its own, so Django takes the test itself for asynchronous.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        with web_server(application, workers=1, **variables) as address, sync_playwright() as playwright:
+        with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
             visitor = Visitor(browser.new_context(viewport=DESK, locale="en").new_page(), address)
             visitor.page.on("console", visitor.note)
@@ -86,6 +93,6 @@ def visiting(application: str = "homeproductions.wsgi", **variables: str) -> Ite
 
 
 @pytest.fixture
-def visitor(transactional_db: None) -> Iterator[Visitor]:
-    with visiting() as somebody:
+def visitor(transactional_db: None, shared_server: str) -> Iterator[Visitor]:
+    with browsing(shared_server) as somebody:
         yield somebody
