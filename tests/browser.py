@@ -67,7 +67,7 @@ class Visitor:
 
 
 @contextmanager
-def visiting(application: str, **variables: str) -> Iterator[Visitor]:
+def visiting(application: str = "homeproductions.wsgi", **variables: str) -> Iterator[Visitor]:
     """A visitor to a server of its own, run with these variables. Needs a test that commits (`transactional_db`)."""
     with web_server(application, workers=1, **variables) as address, browsing(address) as visitor:
         yield visitor

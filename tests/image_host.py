@@ -24,6 +24,11 @@ class ImageHost:
     answer: Any = None
     watch: Callable[[str], None] = lambda action: None
 
+    def forget(self) -> None:
+        """As nobody had asked it anything yet."""
+        self.requests.clear()
+        self.refuse, self.answer, self.watch = None, None, lambda action: None
+
     @property
     def uploads(self) -> list[dict[str, Any]]:
         return [fields for method, _, fields in self.requests if method == "POST"]

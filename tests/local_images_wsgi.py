@@ -6,6 +6,6 @@ from homeproductions import pictures
 
 pictures.HOST = os.environ["IMAGE_HOST"]
 
-from homeproductions.wsgi import application  # noqa: E402
+from tests.shared_wsgi import application  # noqa: E402
 
 __all__ = ["application"]

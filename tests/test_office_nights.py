@@ -12,8 +12,9 @@ from gallery.models import Gallery
 from homeproductions.mail.models import OutboxEmail
 from orders.models import CheckIn, Order
 from tests import image_host
-from tests.browser import DESK, PHONE, visiting, visitor  # noqa: F401  (a fixture)
+from tests.browser import DESK, PHONE, browsing, visitor  # noqa: F401  (a fixture)
 from tests.factories import make_event, make_order, make_tier, make_user
+from tests.processes import web_server
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 LIST = "/admin/events/event/"
@@ -25,21 +26,32 @@ def office(visitor):  # noqa: F811
     return visitor
 
 
-@pytest.fixture
-def host(transactional_db):
-    with image_host.running() as running:
-        yield running
-
-
-@pytest.fixture
-def uploader(host):
-    """Somebody of the office whose browser reaches the image host."""
+@pytest.fixture(scope="module")
+def house_with_images(django_db_setup):
+    """A stand-in for the image host, and the address of a server whose pages upload to it."""
     account = {
         "CLOUDINARY_CLOUD_NAME": image_host.CLOUD,
         "CLOUDINARY_API_KEY": image_host.KEY,
         "CLOUDINARY_API_SECRET": image_host.SECRET,
     }
-    with visiting("tests.local_images_wsgi", IMAGE_HOST=host.address, **account) as somebody:
+    with (
+        image_host.running() as running,
+        web_server("tests.local_images_wsgi", workers=1, IMAGE_HOST=running.address, **account) as address,
+    ):
+        yield running, address
+
+
+@pytest.fixture
+def host(house_with_images):
+    running, _ = house_with_images
+    running.forget()
+    return running
+
+
+@pytest.fixture
+def uploader(transactional_db, host, house_with_images):
+    """Somebody of the office whose browser reaches the image host."""
+    with browsing(house_with_images[1]) as somebody:
         somebody.sign_in(make_user("admin"))
         somebody.page.route("https://res.cloudinary.com/**", lambda route: route.fulfill(body=PIXEL))
         yield somebody
