@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from .api import json_answer
+from .api import RETRY_AFTER_SECONDS, json_answer
 from .fields import timestamp
 from .mail import heartbeat
 from .mail.heartbeat import Signs
@@ -76,7 +76,7 @@ class Health(OpenToProbes):
         found = signs_of_life()
         word = "unhealthy" if found is None else "healthy"
         signs = found or NO_SIGNS
-        return json_answer(
+        answer = json_answer(
             {
                 "status": word,
                 "version": settings.VERSION,
@@ -89,6 +89,9 @@ class Health(OpenToProbes):
             },
             status=503 if found is None else 200,
         )
+        if found is None:
+            answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return answer
 
 
 class Live(OpenToProbes):

@@ -89,6 +89,7 @@ def test_health_is_503_without_a_database(api, monkeypatch):
     response = api.get("/health")
 
     assert (response.status_code, response.json()["database"]) == (503, {"status": "unhealthy", "connected": False})
+    assert response["Retry-After"] == "5"
     assert response.json()["worker"] == {"lastHeartbeatSeconds": None}
     assert "secret" not in response.content.decode()
 
