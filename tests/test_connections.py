@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from events.models import TicketTier
-from homeproductions.mail import services as outbox
+from homeproductions.mail import turns
 from homeproductions.postgresql.base import PREPARE_AFTER
 from orders.models import CheckIn, Order, RefusedScan
 from orders.queries import find_for_guest
@@ -54,7 +54,7 @@ def evening(api):
 
 
 def test_an_evening_is_the_same_whether_statements_are_prepared_or_not(prepares, evening):
-    first, second = outbox.claim(), outbox.claim()
+    first, second = turns.claim(), turns.claim()
 
     assert [email.email_type for email in (*first, *second)] == ["ticket", "ticket"]
     sold = TicketTier.objects.get(pk=evening.pk).sold

@@ -16,8 +16,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 
 from events.models import TicketTier
 from homeproductions.errors import Refused
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import claim, process_due
+from homeproductions.mail.turns import claim
 from orders.bookkeeping import differences
 from orders.chores import apply_waiting_deliveries
 from orders.models import CheckIn, Order, Payment, WebhookDelivery

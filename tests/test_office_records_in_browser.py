@@ -10,8 +10,9 @@ from django.db import connection
 
 from accounts.models import User
 from audit.models import AuditLog
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import process_due, queue
+from homeproductions.mail.services import queue
 from tests.browser import DESK, PHONE, visitor  # noqa: F401  (a fixture)
 from tests.factories import make_order, make_user
 

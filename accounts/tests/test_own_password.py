@@ -13,9 +13,9 @@ from accounts.services import passwords, sessions, staff
 from audit.models import AuditLog
 from homeproductions.errors import Refused
 from homeproductions.logs import scrub
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.mail.registry import render
-from homeproductions.mail.services import process_due
 from tests.factories import make_user
 
 OLD, NEW = "correct horse battery", "staple-lightning-7"

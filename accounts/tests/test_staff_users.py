@@ -12,8 +12,8 @@ from accounts.models import User
 from accounts.services import sessions, staff
 from audit.models import AuditLog
 from homeproductions.errors import Invalid, NotFound, Refused
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import process_due
 from tests.factories import make_user
 
 PASSWORD = "correct horse battery"

@@ -15,9 +15,10 @@ from audit.services import record
 from homeproductions.errors import NotFound
 
 from . import queries
+from .delivery import compose
 from .errors import NothingToRetry, Overtaken, TooLate
 from .models import EmailKind, OutboxEmail
-from .services import compose, queue
+from .services import queue
 
 Status = OutboxEmail.Status
 

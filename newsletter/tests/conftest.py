@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from homeproductions.mail.services import process_due
+from homeproductions.mail.delivery import process_due
 from newsletter.models import Subscriber
 
 EMAIL = "lucia@example.com"

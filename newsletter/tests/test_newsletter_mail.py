@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from constance import config
 
+from homeproductions.mail.delivery import compose
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import compose
 from newsletter import links, services
 from newsletter.models import Subscriber
 from newsletter.queries import CONFIRM_WITHIN

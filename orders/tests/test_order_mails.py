@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from homeproductions.mail import services as outbox
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import process_due
 from orders import links, mails
 from orders.models import Order, Payment
 from orders.services import checkout, holds, review, status

@@ -4,9 +4,9 @@ import pytest
 
 from audit.models import AuditLog
 from homeproductions.errors import Refused
-from homeproductions.mail import services as outbox
+from homeproductions.mail import turns
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import process_due
 from orders import links
 from orders.models import Order
 from orders.services import checkin, status, tickets
@@ -81,7 +81,7 @@ def test_plain_resend_corrects_nothing(order, office):
 
 def test_mail_that_is_leaving_cannot_be_sent_elsewhere(order, office):
     status.resend_ticket(order.pk, actor=office)
-    outbox.claim()
+    turns.claim()
 
     assert refusal(status.resend_ticket, order.pk, actor=office, address="other@example.com") == "EMAIL_LEAVING"
     order.refresh_from_db()
@@ -126,7 +126,7 @@ def test_mail_after_a_new_code_holds_that_code(order, office, mailoutbox):
 
 def test_no_new_code_while_a_mail_with_the_old_one_is_leaving(order, office):
     status.resend_ticket(order.pk, actor=office)
-    outbox.claim()
+    turns.claim()
 
     assert refusal(status.reissue_ticket, order.pk, actor=office) == "EMAIL_LEAVING"
     assert Order.objects.get().code_version == 1

@@ -10,8 +10,8 @@ from constance import config
 from icalendar import Calendar
 from PIL import Image
 
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import process_due
 from orders.mails import queue_ticket
 from orders.models import Order
 from orders.services.tickets import hash_code

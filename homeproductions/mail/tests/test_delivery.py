@@ -7,19 +7,12 @@ from constance import config
 from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 
-from homeproductions.mail import registry, services
+from homeproductions.mail import registry, turns
+from homeproductions.mail.delivery import Line, deliver, process_batch, process_due
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import (
-    Line,
-    claim,
-    close_open,
-    deliver,
-    process_batch,
-    process_due,
-    take_back,
-    turn,
-)
+from homeproductions.mail.services import close_open
+from homeproductions.mail.turns import claim, take_back, turn
 from tests.factories import make_order
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +125,7 @@ def test_sender_is_the_house_under_the_configured_address(make_note, mailoutbox,
 def test_worker_that_dies_before_its_note_sends_the_same_message_again(make_note, mailoutbox, monkeypatch):
     make_note()
     with monkeypatch.context() as broken:
-        broken.setattr(services, "turn", lambda result, limit: 1 / 0 if mailoutbox else turn(result, limit=limit))
+        broken.setattr(turns, "turn", lambda result, limit: 1 / 0 if mailoutbox else turn(result, limit=limit))
         with pytest.raises(ZeroDivisionError):
             process_batch()
     let_lease_lapse(OutboxEmail.objects.get())

@@ -10,9 +10,11 @@ from django.utils import timezone
 from audit.models import AuditLog
 from homeproductions.errors import NotFound
 from homeproductions.mail import desk, queries, registry
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.errors import NothingToRetry, Overtaken, TooLate
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import claim, process_due, queue
+from homeproductions.mail.services import queue
+from homeproductions.mail.turns import claim
 from orders import codes
 from orders.models import Order
 from tests.factories import make_order, make_user

@@ -8,9 +8,10 @@ from threading import Barrier
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from homeproductions.mail import services
+from homeproductions.mail import delivery, turns
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import Result, claim, process_due, turn
+from homeproductions.mail.turns import Result, claim, turn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,12 +90,12 @@ def test_who_waits_for_the_last_mail_holds_no_other(make_note):
 
 
 def test_the_other_way_round_they_would_wait_for_each_other(make_note, monkeypatch):
-    claim_first = services.TURN.replace("(SELECT count(*) FROM written) >= 0\n          AND ", "")
+    claim_first = turns.TURN.replace("(SELECT count(*) FROM written) >= 0\n          AND ", "")
     claim_first = claim_first.replace("WHERE id = %(id)s", "WHERE (SELECT count(*) FROM due) >= 0 AND id = %(id)s")
     written, due = claim_first.index("written AS ("), claim_first.index("due AS MATERIALIZED (")
     claimed = claim_first.index("claimed AS (")
     due_text, written_text = claim_first[due:claimed], claim_first[written:due]
-    monkeypatch.setattr(services, "TURN", claim_first[:written] + due_text + written_text + claim_first[claimed:])
+    monkeypatch.setattr(turns, "TURN", claim_first[:written] + due_text + written_text + claim_first[claimed:])
 
     with pytest.raises(OperationalError, match="deadlock"):
         office_against_worker(make_note)
@@ -103,15 +104,15 @@ def test_the_other_way_round_they_would_wait_for_each_other(make_note, monkeypat
 def test_a_mail_that_has_left_is_written_although_the_next_cannot_be_claimed(make_note, mailoutbox, monkeypatch):
     for _ in range(2):
         make_note()
-    original = services.turn
+    original = turns.turn
 
     def fail_to_claim(result, *, limit):
         if result.sent_at and limit:
             raise OperationalError("deadlock detected")
         return original(result, limit=limit)
 
-    monkeypatch.setattr(services, "turn", fail_to_claim)
-    tally = services.process_batch()
+    monkeypatch.setattr(turns, "turn", fail_to_claim)
+    tally = delivery.process_batch()
 
     assert (tally.sent, len(mailoutbox)) == (1, 1)
     assert sorted(OutboxEmail.objects.values_list("status", flat=True)) == ["pending", "sent"]

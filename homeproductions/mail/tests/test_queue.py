@@ -8,7 +8,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import claim, close_open, queue
+from homeproductions.mail.services import close_open, queue
+from homeproductions.mail.turns import claim
 from tests.factories import make_order
 
 NOTE = {"recipient": "lucia@example.com", "subject": "A note"}

@@ -7,8 +7,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import process_due
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,8 @@ from django.utils import timezone
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
 from homeproductions.mail.backends import is_configured
+from homeproductions.mail.delivery import Tally, process_batch, process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import Tally, process_batch, process_due
 
 logger = structlog.get_logger(__name__)
 
