@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from events.services import course, planning
 from homeproductions import days
 from homeproductions.office.filters import Choice
 from homeproductions.office.paging import Listing
@@ -25,7 +26,7 @@ from homeproductions.office.saving import DAY, PICKERS, SavedByService
 from homeproductions.office.steps import Done, Step
 from homeproductions.office.uploads import UploadPages, may_reach_the_host
 
-from . import images, services
+from . import images
 from .forms import EventForm, TierForm, TierForms, tiers_of
 from .models import Event, EventKind, EventStatus, TicketTier
 
@@ -53,12 +54,12 @@ def act(service: Callable[..., Event], said: str) -> Callable[[Event, dict[str, 
 
 
 def duplicate(event: Event, data: dict[str, Any], actor: User) -> Done:
-    copy = services.duplicate(event.pk, name=data["name"], night=data["night"], actor=actor)
+    copy = course.duplicate(event.pk, name=data["name"], night=data["night"], actor=actor)
     return Done(f"A draft of {copy} was made. Look it through, then publish it.", address_of(copy))
 
 
 def delete(event: Event, data: dict[str, Any], actor: User) -> Done:
-    services.delete_event(event.pk, actor=actor)
+    planning.delete_event(event.pk, actor=actor)
     return Done(f"{event} is deleted.", reverse("admin:events_event_changelist"))
 
 
@@ -93,7 +94,7 @@ STEPS = (
         "publish",
         "Publish",
         CHANGE,
-        act(services.publish, "{} is published."),
+        act(course.publish, "{} is published."),
         lambda event: [f"Guests see {event} and can order. Nobody is mailed.", *offers(event)],
         fits=is_now(EventStatus.DRAFT),
     ),
@@ -101,7 +102,7 @@ STEPS = (
         "complete",
         "Complete",
         CHANGE,
-        act(services.complete, "{} is completed."),
+        act(course.complete, "{} is completed."),
         lambda event: [
             "The night has taken place: it goes off sale and is no longer among the coming ones.",
             "Its orders and figures stay as they are. Unpaid orders end when their hold does. Nobody is mailed.",
@@ -124,7 +125,7 @@ STEPS = (
         "withdraw",
         "Back to draft",
         CHANGE,
-        act(services.withdraw, "{} is a draft again."),
+        act(course.withdraw, "{} is a draft again."),
         lambda event: ["Guests no longer see the night. This is for one that nobody has ordered yet."],
         fits=lambda event: event.status == EventStatus.ACTIVE and not any(tier.sold for tier in event.tiers.all()),
     ),
@@ -132,7 +133,7 @@ STEPS = (
         "bring-back",
         "Bring it back",
         CHANGE,
-        act(services.bring_back, "{} takes place after all."),
+        act(course.bring_back, "{} takes place after all."),
         lambda event: [
             "The night takes place after all: it is on sale again, and tickets of paid orders admit.",
             "Orders that were cancelled or refunded stay so. Nobody is mailed: write to the guests yourself.",
@@ -152,7 +153,7 @@ STEPS = (
         "restore",
         "Restore",
         CHANGE,
-        act(services.restore, "{} is a draft."),
+        act(course.restore, "{} is a draft."),
         lambda event: ["The night comes back as a draft."],
         fits=is_now(EventStatus.DELETED),
     ),
@@ -295,8 +296,8 @@ class EventAdmin(UploadPages, SavedByService):
         tiers, removed = tiers_of(formset)
         actor: Any = request.user
         if is_new:
-            return services.create_event(form.changes(), tiers, actor=actor)
-        event = services.update_event(
+            return planning.create_event(form.changes(), tiers, actor=actor)
+        event = planning.update_event(
             form.instance.pk, form.changes(), tiers, actor=actor, removed=removed, keep_prices=True
         )
         for tier in TicketTier.objects.filter(pk__in=removed):

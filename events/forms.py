@@ -1,4 +1,4 @@
-"""The office's form of a night and its tiers. What it holds is saved by `events.services`, which checks once more."""
+"""The office's form of a night and its tiers. `events.services.planning` saves what it holds and checks once more."""
 
 import math
 from typing import Any
@@ -149,7 +149,7 @@ class TierForms(forms.BaseInlineFormSet):
 
 
 def tiers_of(formset: Any) -> tuple[list[dict[str, Any]], set[Any]]:
-    """What the forms of the tiers say, for `services.update_event`: those to keep, change or add, in their order, and
+    """What the forms of the tiers say, for `planning.update_event`: those to keep, change or add, in their order, and
     the ids of those to remove."""
     filled = [form for form in formset.forms if form.has_changed() or not form.instance._state.adding]
     removed = {form.instance.pk for form in filled if form.cleaned_data.get("remove")}

@@ -117,7 +117,7 @@ class Event(UUIDModel):
 
 
 class TicketTier(UUIDModel):
-    """A kind of ticket of one night. Only `events.services` writes `sold`."""
+    """A kind of ticket of one night. Only `events.services.seats` writes `sold`."""
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="tiers")
     name = models.CharField(max_length=255)

@@ -274,7 +274,7 @@ CACHES = {
 # How long each process may repeat what the public sees, and what a sale first looks at. Sales decide on fresh data.
 MEMORY_SECONDS = 1.0
 
-CONSTANCE_BACKEND = "constance.backends.database.DatabaseBackend"
+CONSTANCE_BACKEND = "homeproductions.stored_settings.StoredSettings"
 # What may be typed in on the settings page.
 CONSTANCE_ADDITIONAL_FIELDS = {
     "line": ["django.forms.CharField", {"max_length": 100}],

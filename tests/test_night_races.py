@@ -14,8 +14,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from events import services
 from events.models import TicketTier
+from events.services import course, planning, seats
 from homeproductions.errors import Refused
 from orders.models import Order
 from orders.services import checkout
@@ -28,16 +28,16 @@ PATIENCE = 10  # seconds
 
 
 def withdraw(tier, actor):
-    services.withdraw(tier.event_id, actor=actor)
+    course.withdraw(tier.event_id, actor=actor)
 
 
 def call_off(tier, actor):
-    services.call_off(tier.event_id, actor=actor)
+    course.call_off(tier.event_id, actor=actor)
 
 
 def move_into_the_past(tier, actor):
     day = timezone.localdate() - timedelta(days=5)
-    services.update_event(tier.event_id, {"event_date": day}, None, actor=actor)
+    planning.update_event(tier.event_id, {"event_date": day}, None, actor=actor)
 
 
 def order(tier):
@@ -47,7 +47,7 @@ def order(tier):
 
 
 def reserve(tier):
-    services.reserve_paid(tier.pk, 1, now=timezone.now())
+    seats.reserve_paid(tier.pk, 1, now=timezone.now())
 
 
 def outcome(sale, tier):
@@ -98,9 +98,9 @@ def test_sale_that_waited_meets_the_night_as_it_is(change, refusal, sale):
 
 @pytest.mark.parametrize("change", [change for change, _ in CHANGES])
 def test_without_the_version_a_ticket_is_sold_for_a_night_that_is_none(change, monkeypatch):
-    names = [name for name in services.TIER_AS_SEEN if name != "night_version"]
-    monkeypatch.setattr(services, "TIER_AS_SEEN", names)
-    monkeypatch.setattr(services, "TAKE", services.taking(names))
+    names = [name for name in seats.TIER_AS_SEEN if name != "night_version"]
+    monkeypatch.setattr(seats, "TIER_AS_SEEN", names)
+    monkeypatch.setattr(seats, "TAKE", seats.taking(names))
     tier = make_tier()
 
     assert sell_during(change, order, tier) == "sold"
@@ -110,7 +110,7 @@ def test_other_changes_of_a_night_let_sales_pass():
     tier = make_tier()
 
     with ThreadPoolExecutor(1) as threads, transaction.atomic():
-        services.update_event(tier.event_id, {"name": "Another name"}, None, actor=make_user("admin"))
+        planning.update_event(tier.event_id, {"name": "Another name"}, None, actor=make_user("admin"))
         assert threads.submit(outcome, order, tier).result(PATIENCE) == "sold"
 
 
@@ -129,10 +129,10 @@ def test_sales_and_a_night_that_comes_and_goes_do_not_deadlock():
     def come_and_go():
         start.wait()
         for number in range(ROUNDS):
-            services.call_off(night, actor=actor)
+            course.call_off(night, actor=actor)
             wanted = [{"id": tier.pk, "quantity": 1000 + number} for tier in reversed(tiers)]
-            services.update_event(night, {"event_time": clock(number % 24)}, wanted, actor=actor)
-            services.bring_back(night, actor=actor)
+            planning.update_event(night, {"event_time": clock(number % 24)}, wanted, actor=actor)
+            course.bring_back(night, actor=actor)
         connection.close()
 
     with ThreadPoolExecutor(5) as threads:

@@ -6,7 +6,8 @@ from rest_framework.request import Request
 
 from accounts.authentication import require_user
 from accounts.permissions import StaffReadsOfficeWrites
-from events import queries, services
+from events import queries
+from events.services import planning
 from homeproductions.api import ok
 from homeproductions.openapi import SIGNED_IN, Message, refusals
 from homeproductions.request_data import flag
@@ -54,7 +55,7 @@ class AdminEventList(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         data = EventBody.parse(request)
-        event = services.create_event(data, data.pop("tiers", []), actor=require_user(request))
+        event = planning.create_event(data, data.pop("tiers", []), actor=require_user(request))
         return ok(status=201, event={"id": str(event.pk), "name": event.name}, message="The event was created.")
 
 
@@ -80,11 +81,11 @@ class AdminEventDetail(ApiView):
     def put(self, request: Request, reference: str) -> HttpResponse:
         event = queries.planned_event(reference)
         data = EventChangeBody.parse(request)
-        services.update_event(event.pk, data, data.pop("tiers", None), actor=require_user(request))
+        planning.update_event(event.pk, data, data.pop("tiers", None), actor=require_user(request))
         return ok(message="The event was saved.")
 
     @extend_schema(responses={200: Message, **refusals(_404="EVENT_NOT_FOUND", **SIGNED_IN)}, tags=["admin: events"])
     def delete(self, request: Request, reference: str) -> HttpResponse:
         """Hide the night; saving it with another status brings it back."""
-        services.delete_event(queries.planned_event(reference).pk, actor=require_user(request))
+        planning.delete_event(queries.planned_event(reference).pk, actor=require_user(request))
         return ok(message="The event was deleted.")

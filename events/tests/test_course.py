@@ -8,19 +8,19 @@ import pytest
 from django.utils import timezone
 
 from audit.models import AuditLog
-from events import services
 from events.models import Event, TicketTier
+from events.services import course, planning
 from homeproductions.errors import Refused
 from tests.factories import make_event, make_order, make_tier, make_user
 
 STATUSES = Event.Status.values
 # Step: (statuses that it is for, what becomes of them).
 STEPS = {
-    services.publish: (["draft"], "active"),
-    services.withdraw: (["active"], "draft"),
-    services.complete: (["active"], "completed"),
-    services.bring_back: (["cancelled"], "active"),
-    services.restore: (["deleted"], "draft"),
+    course.publish: (["draft"], "active"),
+    course.withdraw: (["active"], "draft"),
+    course.complete: (["active"], "completed"),
+    course.bring_back: (["cancelled"], "active"),
+    course.restore: (["deleted"], "draft"),
 }
 
 
@@ -61,9 +61,9 @@ def test_step_is_for_some_statuses_only(office, monkeypatch, step, status):
     assert Event.objects.get().status == (after if status in allowed else status)
 
 
-@pytest.mark.parametrize("step", [services.publish, services.bring_back])
+@pytest.mark.parametrize("step", [course.publish, course.bring_back])
 def test_night_that_is_over_is_not_published(office, step):
-    event = night("draft" if step is services.publish else "cancelled", days=-3)
+    event = night("draft" if step is course.publish else "cancelled", days=-3)
 
     assert refusal(step, event.pk, actor=office) == (
         "VALIDATION_ERROR",
@@ -74,16 +74,16 @@ def test_night_that_is_over_is_not_published(office, step):
 def test_night_is_not_completed_before_it_begins(office):
     event = night("active", days=1)
 
-    assert refusal(services.complete, event.pk, actor=office)[1] == "This night has not begun yet."
+    assert refusal(course.complete, event.pk, actor=office)[1] == "This night has not begun yet."
     assert Event.objects.get().status == "active"
 
 
 def test_same_night_saved_twice_at_once_gets_another_word(office, monkeypatch):
     """The second one looked for a free word before the first one was there."""
-    first = services.create_event(NIGHT, [], actor=office)
-    monkeypatch.setattr(services, "free_slug", lambda name, night: first.slug)
+    first = planning.create_event(NIGHT, [], actor=office)
+    monkeypatch.setattr(planning, "free_slug", lambda name, night: first.slug)
 
-    second = services.create_event(NIGHT, [], actor=office)
+    second = planning.create_event(NIGHT, [], actor=office)
 
     assert (first.slug, second.slug.startswith("luna-2027-02-14-")) == ("luna-2027-02-14", True)
 
@@ -91,14 +91,14 @@ def test_same_night_saved_twice_at_once_gets_another_word(office, monkeypatch):
 def test_night_with_seats_taken_is_no_draft_again(office):
     order = make_order()
 
-    assert refusal(services.withdraw, order.event_id, actor=office)[1].startswith("There are orders")
+    assert refusal(course.withdraw, order.event_id, actor=office)[1].startswith("There are orders")
     assert Event.objects.get().status == "active"
 
 
 def test_night_is_called_off_once(office):
     event = night("active")
 
-    assert [services.call_off(event.pk, actor=office) for _ in range(2)] == [True, False]
+    assert [course.call_off(event.pk, actor=office) for _ in range(2)] == [True, False]
     assert Event.objects.get().status == "cancelled"
     assert AuditLog.objects.count() == 1
 
@@ -106,7 +106,7 @@ def test_night_is_called_off_once(office):
 def test_night_that_took_place_is_not_called_off(office):
     event = night("completed")
 
-    assert refusal(services.call_off, event.pk, actor=office)[0] == "WRONG_EVENT_STATUS"
+    assert refusal(course.call_off, event.pk, actor=office)[0] == "WRONG_EVENT_STATUS"
 
 
 # --- A copy -----------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_copy_is_a_draft_with_the_same_tiers_and_nothing_sold(office):
     make_tier(event, name="Second", sort_order=1, price=Decimal("10"), is_active=False)
     make_tier(event, name="First", sort_order=0, quantity=7, sold=3, currency="GTQ", max_per_order=2, night_version=4)
 
-    copy = services.duplicate(event.pk, name="Luna II", night=date(2027, 3, 14), actor=office)
+    copy = course.duplicate(event.pk, name="Luna II", night=date(2027, 3, 14), actor=office)
 
     copy.refresh_from_db()
     assert (copy.name, copy.event_date, copy.status, copy.venue) == ("Luna II", date(2027, 3, 14), "draft", "El Patio")
@@ -151,7 +151,7 @@ def test_sale_window_of_a_copy_keeps_the_time_on_the_wall(office, settings):
     event = make_event(event_date=date(2027, 3, 20))
     make_tier(event, sale_starts_at=datetime(2027, 3, 1, 10, tzinfo=berlin))
 
-    copy = services.duplicate(event.pk, name="B", night=date(2027, 4, 20), actor=office)
+    copy = course.duplicate(event.pk, name="B", night=date(2027, 4, 20), actor=office)
 
     [tier] = copy.tiers.all()
     assert (tier.sale_starts_at, tier.sale_ends_at) == (datetime(2027, 4, 1, 10, tzinfo=berlin), None)
@@ -164,7 +164,7 @@ def test_tier_that_somebody_else_added_stays(office):
     event = make_event()
     shown, other, gone = (make_tier(event, name=name) for name in ("Shown", "Other", "Gone"))
 
-    services.update_event(event.pk, {}, [{"id": shown.pk, "quantity": 5}], actor=office, removed={gone.pk})
+    planning.update_event(event.pk, {}, [{"id": shown.pk, "quantity": 5}], actor=office, removed={gone.pk})
 
     assert set(event.tiers.values_list("name", "quantity")) == {("Shown", 5), ("Other", 100)}
     assert other.pk in event.tiers.values_list("pk", flat=True)
@@ -176,7 +176,7 @@ def test_price_of_a_tier_with_orders_is_locked(office, change):
     tier = {"id": order.tier_id, **change}
 
     code, words = refusal(
-        services.update_event, order.event_id, {"name": "New"}, [tier], actor=office, removed=(), keep_prices=True
+        planning.update_event, order.event_id, {"name": "New"}, [tier], actor=office, removed=(), keep_prices=True
     )
 
     assert (code, words) == (
@@ -191,7 +191,7 @@ def test_same_price_is_no_change_of_it(office):
     order = make_order()
     tier = {"id": order.tier_id, "price": Decimal("25.50"), "quantity": 120}
 
-    services.update_event(order.event_id, {}, [tier], actor=office, removed=(), keep_prices=True)
+    planning.update_event(order.event_id, {}, [tier], actor=office, removed=(), keep_prices=True)
 
     assert TicketTier.objects.get().quantity == 120
 
@@ -206,7 +206,7 @@ def test_picture_before_goes_from_the_host_after_the_commit(office, image_host, 
     event = make_event(**OLD)
 
     with django_capture_on_commit_callbacks() as callbacks:
-        services.update_event(event.pk, NEW, None, actor=office)
+        planning.update_event(event.pk, NEW, None, actor=office)
     assert image_host.removed == []
     for callback in callbacks:
         callback()
@@ -221,16 +221,16 @@ def test_picture_that_stays_is_not_removed(office, image_host, django_capture_on
     event = make_event(**OLD)
 
     with django_capture_on_commit_callbacks(execute=True):
-        services.update_event(event.pk, change, None, actor=office)
+        planning.update_event(event.pk, change, None, actor=office)
 
     assert (Event.objects.get().cloudinary_public_id, image_host.removed) == (OLD["cloudinary_public_id"], [])
 
 
 def test_picture_that_a_copy_shows_stays_at_the_host(office, image_host, django_capture_on_commit_callbacks):
     event = make_event(**OLD)
-    services.duplicate(event.pk, name="B", night=date(2027, 3, 14), actor=office)
+    course.duplicate(event.pk, name="B", night=date(2027, 3, 14), actor=office)
 
     with django_capture_on_commit_callbacks(execute=True):
-        services.update_event(event.pk, NEW, None, actor=office)
+        planning.update_event(event.pk, NEW, None, actor=office)
 
     assert image_host.removed == []

@@ -12,7 +12,7 @@ from accounts.models import User
 from audit.services import record
 from events.models import TicketTier
 from events.queries import find_tier
-from events.services import reserve_paid
+from events.services.seats import reserve_paid
 from homeproductions.errors import Invalid, MissingFields
 from orders import journal
 from orders.errors import KeyReused

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.services import record
-from events.services import call_off
+from events.services.course import call_off
 from homeproductions import chores
 from homeproductions.mail.models import EmailKind, OutboxEmail
 from orders import mails, places

@@ -15,7 +15,7 @@ from accounts.models import User
 from events.errors import SoldOut
 from events.models import TicketTier
 from events.queries import find_tier, look
-from events.services import check_is_offered, check_on_sale, take
+from events.services.seats import check_is_offered, check_on_sale, take
 from homeproductions import origin
 from homeproductions.errors import Refused
 from homeproductions.mail.models import OutboxEmail

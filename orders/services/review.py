@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.services import record
-from events.services import reserve_paid
+from events.services.seats import reserve_paid
 from homeproductions.errors import MissingFields
 from orders import codes, journal, places
 from orders.errors import AlreadyReviewed, AmountDiffers, OrderNotPending, PaymentNotFound, WrongKind

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.services import record
-from events.services import release
+from events.services.seats import release
 from homeproductions.mail.services import close_open
 from orders import journal, mails
 from orders.errors import AlreadyInside, CannotCancel, CannotRefund, MailLeaving, NoAddress, NotPaid, OrderNotFound

@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import AuditLog
-from events import services as events
-from events.errors import EventNotActive
+from events.errors import EventNotActive, WrongEventStatus
 from events.models import Event, TicketTier
+from events.services import course
 from homeproductions.chores import CHORES
 from homeproductions.mail.errors import NotWanted
 from homeproductions.mail.models import OutboxEmail
@@ -148,7 +148,7 @@ def test_money_that_comes_later_waits_for_a_person(office, night):
 def test_night_that_took_place_is_not_called_off(office, night):
     Event.objects.update(status="completed")
 
-    with pytest.raises(events.WrongEventStatus):
+    with pytest.raises(WrongEventStatus):
         cancellation.start(night.pk, paid_orders=REFUND, actor=office)
     assert not Cancellation.objects.exists()
 
@@ -297,7 +297,7 @@ def test_finished_night_is_not_looked_at_again(office, night):
 
 def test_night_brought_back_is_worked_off_no_further(office, night):
     cancellation.start(night.pk, paid_orders=REFUND, actor=office)
-    events.bring_back(night.pk, actor=office)
+    course.bring_back(night.pk, actor=office)
 
     CHORES["work off cancelled nights"].function()
 
@@ -310,7 +310,7 @@ def test_night_called_off_again_is_told_again(office):
     call_off(order.event, KEEP, office)
     OutboxEmail.objects.update(status="sent", created_at=timezone.now() - timedelta(days=1))
     Cancellation.objects.update(started_at=timezone.now() - timedelta(days=1))
-    events.bring_back(order.event_id, actor=office)
+    course.bring_back(order.event_id, actor=office)
 
     assert call_off(order.event, KEEP, office) == 1
     assert mails() == {"event_off": 2}
@@ -320,7 +320,7 @@ def test_word_that_has_not_left_yet_is_not_promised_twice(office):
     order = make_order(status="paid")
     call_off(order.event, KEEP, office)
     OutboxEmail.objects.update(created_at=timezone.now() - timedelta(days=1))
-    events.bring_back(order.event_id, actor=office)
+    course.bring_back(order.event_id, actor=office)
 
     assert call_off(order.event, KEEP, office) == 0
     assert mails() == {"event_off": 1}
@@ -420,7 +420,7 @@ def test_refund_of_a_night_that_takes_place_says_nothing_of_the_kind(office, nig
 def test_word_of_a_night_that_was_brought_back_does_not_leave(office, night):
     order = Order.objects.filter(status="paid").first()
     call_off(night, KEEP, office)
-    events.bring_back(night.pk, actor=office)
+    course.bring_back(night.pk, actor=office)
 
     with pytest.raises(NotWanted, match="takes place after all"):
         body_of("event_off", order)

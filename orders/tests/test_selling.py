@@ -10,7 +10,7 @@ from django.utils import timezone
 from events.errors import EventNotActive, SaleEnded, SoldOut, TierNotActive
 from events.models import Event, TicketTier
 from events.queries import look
-from events.services import take
+from events.services.seats import take
 from homeproductions.errors import Invalid
 from homeproductions.mail.models import OutboxEmail
 from orders.models import JournalEntry, Order

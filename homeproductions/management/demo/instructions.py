@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from events.models import Event, TicketTier
-from events.services import check_on_sale
+from events.services.seats import check_on_sale
 from homeproductions.embedded_postgres import CHECKOUT
 from homeproductions.errors import Refused
 from orders.models import Order
