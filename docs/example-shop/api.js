@@ -41,11 +41,14 @@ export const orderNow = async ({ number, url }) => {
   return (await ask(`/api/orders/${encodeURIComponent(number)}?token=${encodeURIComponent(token)}`)).order;
 };
 
+let wasHeard = false; // this page has read an answer, so it may
+
 async function ask(path, options = {}) {
   let response, answer;
   try {
     response = await fetch(API + path, { ...options, signal: AbortSignal.timeout(PATIENCE) });
     answer = await response.json();
+    wasHeard = true;
   } catch {
     throw new Trouble(await whyNoAnswer());
   }
@@ -65,6 +68,7 @@ function refusal(response, answer) {
 // A browser does not tell a page why it got no answer; whether the server is there at all can be found out.
 async function whyNoAnswer() {
   if (!navigator.onLine) return "You are offline.";
+  if (wasHeard) return "The answer got lost on its way.";
   try {
     await fetch(`${API}/health/live`, { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   } catch {
