@@ -10,7 +10,8 @@ import pytest
 from django.apps import apps
 
 from homeproductions import settings  # as shipped; the tests remember nothing
-from homeproductions.mail import services as mail
+from homeproductions.mail.delivery import RETRY_DELAYS
+from homeproductions.mail.turns import LEASE
 from orders.api import stats
 from orders.services import idempotency
 from tests.processes import ROOT
@@ -104,7 +105,7 @@ def test_times_are_those_of_the_code():
     assert "(`homeproductions.public_answers`) | 1 second |" in TEXT
     assert settings.MEMORY_SECONDS == 1
     assert stats._answers._times * settings.MEMORY_SECONDS == 5
-    assert f"| a mail's lease | its row | {mail.LEASE.seconds} seconds |" in TEXT
-    minutes = [delay.seconds // 60 for delay in mail.RETRY_DELAYS]
+    assert f"| a mail's lease | its row | {LEASE.seconds} seconds |" in TEXT
+    minutes = [delay.seconds // 60 for delay in RETRY_DELAYS]
     assert f"tries after {', '.join(map(str, minutes[:-1]))} and {minutes[-1]} minutes" in TEXT
     assert idempotency.KEPT.total_seconds() / 3600 == 24

@@ -9,7 +9,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from events.models import TicketTier
-from homeproductions.api import timestamp
+from homeproductions.fields import timestamp
 from homeproductions.mail.models import OutboxEmail
 from orders import codes, links
 from orders.models import Order
