@@ -225,6 +225,7 @@ CORS_URLS_REGEX = r"^/(api/|health)"
 CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 CORS_ALLOW_HEADERS = ["content-type", "authorization", "idempotency-key"]
 CORS_EXPOSE_HEADERS = [
+    "X-Request-ID",
     "Retry-After",
     "RateLimit-Policy",
     "RateLimit-Limit",

@@ -39,7 +39,7 @@ from tests.factories import make_user
 PASSWORDS = dict.fromkeys(environment.STAFF, "not-a-secret-1")
 # What the demo would otherwise take from the terminal that runs the tests.
 FOREIGN = re.compile(
-    r"DATABASE_|JWT_|SECRET_KEY|TICKET_KEY|EMAIL_|PAYMENT_|RECURRENTE_|STRIPE_|PUBLIC_URL|ALLOWED_HOSTS|MEDIA_|DJANGO_"
+    r"DATABASE_|JWT_|SECRET_KEY|TICKET_KEY|EMAIL_|PAYMENT_|RECURRENTE_|STRIPE_|PUBLIC_URL|ALLOWED_HOSTS|CORS_|MEDIA_|DJANGO_"
     r"|HOME$"
 )
 

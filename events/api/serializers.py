@@ -36,6 +36,8 @@ class TierSerializer(serializers.Serializer[Any]):
     maxPerOrder = serializers.IntegerField(source="max_per_order")
     paymentLink = serializers.CharField(source="payment_link", allow_null=True)
     isActive = serializers.BooleanField(source="is_active")
+    saleStartsAt = Timestamp(source="sale_starts_at", allow_null=True)
+    saleEndsAt = Timestamp(source="sale_ends_at", allow_null=True)
 
 
 class EventSerializer(serializers.Serializer[Any]):

@@ -1,6 +1,6 @@
 import gzip
 import json
-from datetime import date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -23,6 +23,8 @@ TIER_KEYS = {
     "maxPerOrder",
     "paymentLink",
     "isActive",
+    "saleStartsAt",
+    "saleEndsAt",
 }
 EVENT_KEYS = {
     "id",
@@ -42,6 +44,17 @@ EVENT_KEYS = {
     "isFeatured",
     "tiers",
 }
+
+
+def test_tier_says_when_it_is_on_sale(api):
+    starts, ends = datetime(2026, 3, 1, 18, tzinfo=UTC), datetime(2026, 3, 2, 5, 59, 59, 999_000, tzinfo=UTC)
+    make_tier(name="Early", sale_starts_at=starts, sale_ends_at=ends, event=(event := make_event()))
+    make_tier(name="Later", sort_order=1, event=event)
+
+    [early, later] = api.get(f"/api/events/{event.pk}").json()["event"]["tiers"]
+
+    assert (early["saleStartsAt"], early["saleEndsAt"]) == ("2026-03-01T18:00:00.000Z", "2026-03-02T05:59:59.999Z")
+    assert (later["saleStartsAt"], later["saleEndsAt"]) == (None, None)
 
 
 def test_list_shows_active_nights_with_active_tiers(api):

@@ -68,6 +68,11 @@ class OrderSerializer(serializers.Serializer[Any]):
     paymentLink = serializers.SerializerMethodField(
         help_text="Where to pay: a page for this order alone, or the tier's link, which is the same for everybody."
     )
+    holdExpiresAt = Timestamp(
+        source="hold_expires_at",
+        allow_null=True,
+        help_text="Until when the order keeps its seats unpaid; null: without a limit.",
+    )
     createdAt = Timestamp(source="created_at")
 
     def get_paymentLink(self, order: Order) -> str | None:

@@ -9,6 +9,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from events.models import TicketTier
+from homeproductions.fields import timestamp
 from homeproductions.mail.models import OutboxEmail
 from orders import codes, links
 from orders.models import Order
@@ -36,6 +37,7 @@ ORDER_KEYS = {
     "status",
     "paymentMethod",
     "paymentLink",
+    "holdExpiresAt",
     "createdAt",
 }
 
@@ -69,6 +71,7 @@ def test_order_holds_its_seats(api):
     mail = OutboxEmail.objects.get()
     assert (TicketTier.objects.get().sold, mail.email_type) == (2, "confirmation")
     assert answer["orderUrl"] == links.order_url(order)
+    assert answer["order"]["holdExpiresAt"] == timestamp(order.hold_expires_at)
 
 
 @pytest.mark.parametrize("field", ["buyerName", "buyerPhone", "buyerCountry", "buyerNationality"])

@@ -25,6 +25,8 @@ from . import running
 
 DATABASE = "homeproductions"
 DEFAULT_PORT = "8080"
+# Where docs/example-shop is served from while somebody tries it, as docs/api.md says.
+EXAMPLE_SHOP = "http://127.0.0.1:8100"
 STAFF = ("superadmin", "admin", "door")
 PASSWORD_ALPHABET = string.ascii_letters + string.digits  # nothing that a shell or a double click treats specially
 PASSWORD_LENGTH = 14
@@ -237,6 +239,7 @@ def _own_values(folder: Path) -> dict[str, str]:
         "PORT": port,
         "PUBLIC_URL": public_url,
         "ALLOWED_HOSTS": ",".join(dict.fromkeys(hosts)),
+        "CORS_ORIGIN": EXAMPLE_SHOP,
         "EMAIL_FOLDER": str(folder / "mails"),
         "MEDIA_ROOT": str(folder / "media"),
     }

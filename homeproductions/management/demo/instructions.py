@@ -56,6 +56,8 @@ def instructions(*, passwords: dict[str, str], folder: Path) -> str:
         f"Logs                 {folder / 'web.log'}",
         f"                     {folder / 'worker.log'}",
         "",
+        f"A shop front at {' or '.join(settings.CORS_ALLOWED_ORIGINS)} may sell as well: docs/api.md",
+        "",
         *_sequence(passwords["door"]),
         *_late_payment(passwords["admin"]),
     ]
