@@ -33,11 +33,13 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def program(*arguments: str, log: IO[Any] | None = None, **variables: str) -> Iterator[subprocess.Popen]:
+def program(
+    *arguments: str, log: IO[Any] | None = None, folder: Path = ROOT, **variables: str
+) -> Iterator[subprocess.Popen]:
     """A Python program as a process of its own, asked to stop at the end and made to if it does not. What it says goes
-    into `log`, if there is one."""
+    into `log`, if there is one. `folder` is another checkout of this project."""
     process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=environment(**variables), stdout=log, stderr=log
+        [sys.executable, *arguments], cwd=folder, env=environment(**variables), stdout=log, stderr=log
     )
     try:
         yield process

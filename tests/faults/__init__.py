@@ -1,1 +1,5 @@
-"""What breaks: processes are killed, the database, the mail server and Redis go away in the middle of an evening."""
+"""Real programs, broken on purpose while guests buy tickets, and what must be true afterwards.
+
+`house.py` starts the programs, `evening.py` sends the guests, `post_office.py` takes the mail, and `after.py` looks at
+what is left: every scenario ends with the same look, and `test_after.py` shows that it sees.
+"""

@@ -1,0 +1,90 @@
+"""The mail worker is killed again and again over a few hundred mails, at the worst moments of a mail."""
+
+from contextlib import ExitStack
+from itertools import cycle
+
+from tests.lengths import length
+
+from . import after
+from .evening import Evening
+from .house import LOOP, wait_until
+
+KILLS = length(6, 12)
+# Two for each guest who pays, one for each who does not.
+GUESTS = length(66, 200)
+CARELESS = ("-m", "tests.faults.careless_worker", *LOOP[1:])
+
+
+class Assassin:
+    """Kills the worker that is talking to the post office: before a mail is in, when it is in and nobody has told the
+    worker, and a mail later. Then the next worker is hired."""
+
+    def __init__(self, house, post_office, command=LOOP):
+        self.house, self.office, self.command = house, post_office, command
+        self.worker, self.killed, self.mails_of_this_one = None, 0, 0
+        self.moments = cycle(["recipient", "mail", "mail"])
+        self.moment = next(self.moments)
+
+    def work_all_off(self, kills):
+        """Start workers until so many have been killed. Returns how many were killed with a mail already in."""
+        self.office.on_mail, self.office.on_recipient = self.at_mail, self.at_recipient
+        self.in_vain = 0
+        while self.killed < kills:
+            before = self.killed
+            with ExitStack() as stack:
+                self.mails_of_this_one = 0
+                self.worker = stack.enter_context(self.house.worker(command=self.command, CARELESS="new id"))
+                wait_until(lambda before=before: self.killed > before, "a moment to kill the worker")
+                self.worker.wait()
+        self.office.on_mail = self.office.on_recipient = lambda: None
+        return self.in_vain
+
+    def at_recipient(self):
+        if self.moment == "recipient" and self.mails_of_this_one == 2:
+            self.kill()
+
+    def at_mail(self):
+        self.mails_of_this_one += 1
+        if self.moment == "mail" and self.mails_of_this_one == 3:
+            self.in_vain += 1
+            self.kill()
+
+    def kill(self):
+        self.worker.kill()
+        self.worker.wait()
+        self.moment = next(self.moments)
+        self.killed += 1
+
+
+def orders(house, server, guests):
+    evening = Evening(house, server.address)
+    with evening.goes_on():
+        evening.more(guests)
+    return evening
+
+
+def test_killed_mail_workers_lose_no_mail_and_few_come_twice(house, post_office):
+    with house.web() as server:
+        evening = orders(house, server, GUESTS)
+        in_vain = Assassin(house, post_office).work_all_off(KILLS)
+        assert (house.value(after.HELD), len(post_office.mails) < house.value(after.PROMISED)) == (KILLS, True)
+
+        after.leases_end(house)
+        with house.worker():
+            after.settle(house)
+            assert after.wrong(house, evening, post_office, copies=in_vain) == []
+    assert in_vain > 0
+    surplus = len(post_office.mails) - len({mail.id for mail in post_office.mails})
+    assert surplus == in_vain  # and each of those came twice, with the same Message-ID
+
+
+def test_a_worker_that_numbers_each_try_anew_is_found(house, post_office):
+    """The control."""
+    with house.web() as server:
+        orders(house, server, 10)
+    assert Assassin(house, post_office, CARELESS).work_all_off(2) == 1
+    after.leases_end(house)
+    with house.worker(command=CARELESS, CARELESS="new id"):
+        after.settle(house)
+
+    assert any("Message-IDs" in line for line in after.different_copies(post_office.mails, 1))
