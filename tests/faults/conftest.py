@@ -7,12 +7,22 @@ import pytest
 from django.db import connection
 
 from tests.factories import bearer, make_tier, make_user
+from tests.lengths import length
 from tests.processes import environment
 
 from .house import House
 from .post_office import PostOffice, open_post_office
 
+HERE = Path(__file__).parent
+# Seconds for one test: programs start slowly on a busy machine.
+LONGEST = length(300, 1800)
 PLENTY = 100_000  # seats
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(LONGEST))
 
 
 @pytest.fixture

@@ -69,8 +69,8 @@ def test_killed_mail_workers_lose_no_mail_and_few_come_twice(house, post_office)
         in_vain = Assassin(house, post_office).work_all_off(KILLS)
         assert (house.value(after.HELD), len(post_office.mails) < house.value(after.PROMISED)) == (KILLS, True)
 
-        after.leases_end(house)
         with house.worker():
+            after.leases_end(house)
             after.settle(house)
             assert after.wrong(house, evening, post_office, copies=in_vain) == []
     assert in_vain > 0
@@ -83,8 +83,8 @@ def test_a_worker_that_numbers_each_try_anew_is_found(house, post_office):
     with house.web() as server:
         orders(house, server, 10)
     assert Assassin(house, post_office, CARELESS).work_all_off(2) == 1
-    after.leases_end(house)
     with house.worker(command=CARELESS, CARELESS="new id"):
+        after.leases_end(house)
         after.settle(house)
 
     assert any("Message-IDs" in line for line in after.different_copies(post_office.mails, 1))

@@ -1,0 +1,60 @@
+"""A PostgreSQL of a scenario's own, which it may stop, kill and choke."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from homeproductions import embedded_postgres
+from homeproductions.embedded_postgres import Cluster
+from tests.dumps import pg_dump
+
+from .house import House
+
+
+@contextmanager
+def own_cluster(parent: Path | None = None) -> Iterator[Cluster]:
+    """A server that has on disk what it acknowledged, as in production, deleted at the end. The throw-away one of the
+    other tests does not wait for its disk."""
+    base = parent or os.environ.get("HOMEPRODUCTIONS_DATA") or "/var/tmp"
+    folder = Path(tempfile.mkdtemp(prefix="homeproductions-faults-", dir=base))
+    cluster = Cluster(folder)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
+        embedded_postgres.discard(folder)
+
+
+def move(house: House, cluster: Cluster, name: str) -> None:
+    """From now on the house works on a copy of its database in that cluster."""
+    cluster.create_database(name)
+    dump = subprocess.run([pg_dump(), "--no-owner", f"--dbname={house.url}"], capture_output=True, check=True).stdout
+    psql = [Path(pg_dump()).with_name("psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={cluster.url(name)}"]
+    subprocess.run(psql, input=dump, stdout=subprocess.DEVNULL, check=True)
+    house.url = cluster.url(name)
+
+
+def processes(cluster: Cluster) -> list[psutil.Process]:
+    """The server and whatever it has started; none if it is down."""
+    with suppress(OSError, ValueError, psutil.NoSuchProcess):
+        server = psutil.Process(int((cluster.data / "postmaster.pid").read_text().split()[0]))
+        return [server, *server.children(recursive=True)]
+    return []
+
+
+def stop(cluster: Cluster, how: signal.Signals | None) -> None:
+    """A clean stop (None), an immediate one (SIGQUIT), or all its processes killed at once (SIGKILL)."""
+    if how is not None:
+        server, *children = processes(cluster)
+        for process in (server, *children) if how == signal.SIGKILL else (server,):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(how)
+        _, alive = psutil.wait_procs([server, *children], timeout=60)
+        assert not alive
+    cluster.stop()
