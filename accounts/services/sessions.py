@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 
@@ -65,7 +66,7 @@ def refresh(*, token: str, user_id: uuid.UUID | None = None) -> Session:
             raise InvalidRefreshToken
         mine = RefreshToken.objects.filter(
             pk=stored.pk, used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now
-        ).update(used_at=now)
+        ).update(used_at=Now())
         if mine:
             return _open_session(stored.user, family=stored.family)
     _suspect_theft(stored.pk)
@@ -123,8 +124,8 @@ def _suspect_theft(token_id: uuid.UUID) -> None:
     stored = RefreshToken.objects.select_related("user").get(pk=token_id)
     # A refresh that is adding to the family right now holds this lock; its new token must be seen here.
     User.objects.select_for_update(no_key=True).get(pk=stored.user_id)
-    used_long_ago = stored.used_at is not None and timezone.now() - stored.used_at > REUSE_GRACE
-    if not used_long_ago:
+    # By the database's clock, as it was used: the other tab may have come to another host.
+    if not RefreshToken.objects.filter(pk=token_id, used_at__lt=Now() - REUSE_GRACE).exists():
         return
     family = RefreshToken.objects.filter(family=stored.family, revoked_at__isnull=True)
     if family.update(revoked_at=timezone.now()):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -62,6 +63,14 @@ def test_second_tab_is_refused_without_harm(api, session):
     assert refused(refresh(api, session.refresh_token)) == (401, "INVALID_REFRESH_TOKEN")
     assert refresh(api, fresh).status_code == 200
     assert not AuditLog.objects.filter(action="TOKEN_REUSE").exists()
+
+
+def test_second_tab_may_come_to_a_host_whose_clock_is_ahead(api, session):
+    fresh = refresh(api, session.refresh_token).json()["refreshToken"]
+
+    with time_machine.travel(timezone.now() + timedelta(seconds=15)):
+        assert refused(refresh(api, session.refresh_token)) == (401, "INVALID_REFRESH_TOKEN")
+    assert refresh(api, fresh).status_code == 200
 
 
 def test_stolen_token_ends_the_whole_family_and_is_audited(api, session):
