@@ -21,6 +21,8 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.core.mail.message import sanitize_address
 from django.utils import timezone
 
+from .dialogue import Punctual, PunctualSSL
+
 logger = structlog.get_logger(__name__)
 
 LINE = 78  # characters, as RFC 5322 likes it
@@ -69,7 +71,11 @@ class Outgoing(BaseEmailBackend):
 
 
 class Smtp(EmailBackend):
-    """Django's, with `as_bytes` in place of its own."""
+    """Django's, with `as_bytes` in place of its own, and with a limit for each answer of the server."""
+
+    @property
+    def connection_class(self) -> type[Punctual]:
+        return PunctualSSL if self.use_ssl else Punctual
 
     def _send(self, email_message: EmailMessage) -> bool:
         assert self.connection is not None  # `open` comes first

@@ -1,13 +1,18 @@
 """What a real mail server answers, and what the outbox makes of it."""
 
+import smtplib
 import socket
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from threading import Thread
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from django.core.mail import get_connection
 
 from homeproductions.mail.delivery import process_due
+from homeproductions.mail.dialogue import Punctual, PunctualSSL
 from homeproductions.mail.models import OutboxEmail
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +138,44 @@ def test_outage_costs_one_mail_an_attempt_and_not_all(make_note, mail_server, se
 
     assert str(tally) == "sent 0, to be retried 1, failed 0"
     assert sorted(OutboxEmail.objects.values_list("status", "attempts")) == [("pending", 0)] * 11 + [("pending", 1)]
+
+
+class Drip:
+    """A server whose greeting comes letter by letter. Notes how many it could send until its caller had enough."""
+
+    def __init__(self, letters):
+        self.letters, self.sent = letters, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        line, _ = self.listener.accept()
+        with line, suppress(OSError):
+            while self.sent < self.letters:
+                line.sendall(b"2")
+                self.sent += 1
+                time.sleep(0.1)
+
+    def close(self):
+        self.thread.join(60)
+        self.listener.close()
+
+
+@pytest.mark.parametrize(("client", "letters", "is_cut_off"), [(Punctual, 300, True), (smtplib.SMTP, 20, False)])
+def test_answer_that_trickles_in_is_not_waited_for(client, letters, is_cut_off):
+    server = Drip(letters)
+
+    with pytest.raises(smtplib.SMTPException):
+        client("127.0.0.1", server.port, timeout=0.5)
+    server.close()
+
+    assert (server.sent < server.letters) is is_cut_off
+
+
+@pytest.mark.parametrize(("is_ssl", "client"), [(False, Punctual), (True, PunctualSSL)])
+def test_mail_goes_by_the_punctual_client(settings, is_ssl, client):
+    settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = False, is_ssl
+
+    assert get_connection("homeproductions.mail.backends.Smtp").connection_class is client
