@@ -19,6 +19,8 @@ from tests.signing import new_secret
 PATIENCE = 60  # seconds, for what takes two on an idle machine
 # A worker that has nothing to do looks again soon.
 LOOP = ("manage.py", "process_outbox", "--loop", "--interval", "0.2")
+# The same with one promise of the outbox broken.
+CARELESS = ("-m", "tests.faults.careless_worker", *LOOP[1:])
 GUNICORN = ("-m", "gunicorn")
 
 

@@ -66,7 +66,7 @@ class PostOffice(socketserver.ThreadingTCPServer):
         self.mood = WELL
         self.refuses: set[str] = set()
         self.mails: list[Received] = []
-        self.dialogues = 0
+        self.dropped = 0  # mails that it took without a word
         self.on_mail: Callable[[], None] = lambda: None
         self.on_recipient: Callable[[], None] = lambda: None
 
@@ -89,7 +89,6 @@ class Dialogue(socketserver.StreamRequestHandler):
     server: PostOffice
 
     def handle(self) -> None:
-        self.server.dialogues += 1
         if self.greets():
             while line := self.rfile.readline():
                 if not self.answers(line.decode().strip()):
@@ -138,6 +137,7 @@ class Dialogue(socketserver.StreamRequestHandler):
         self.server.mails.append(Received(b"".join(lines), self.recipient))
         self.server.on_mail()
         if self.server.mood == DROPS:
+            self.server.dropped += 1
             return False
         self.say("250 taken")
         return True

@@ -7,12 +7,11 @@ from tests.lengths import length
 
 from . import after
 from .evening import Evening
-from .house import LOOP, wait_until
+from .house import CARELESS, LOOP, wait_until
 
 KILLS = length(6, 12)
 # Two for each guest who pays, one for each who does not.
 GUESTS = length(66, 200)
-CARELESS = ("-m", "tests.faults.careless_worker", *LOOP[1:])
 
 
 class Assassin:
