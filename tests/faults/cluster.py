@@ -1,6 +1,7 @@
 """A PostgreSQL of a scenario's own, which it may stop, kill and choke."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import psutil
 
-from homeproductions import embedded_postgres
 from homeproductions.embedded_postgres import Cluster
 from tests.dumps import pg_dump
 
@@ -18,17 +18,27 @@ from .house import House
 
 
 @contextmanager
+def data_folder(parent: Path | None = None) -> Iterator[Path]:
+    """An empty folder that other users may pass to reach: the server does not run as root."""
+    base = parent or os.environ.get("HOMEPRODUCTIONS_DATA") or "/var/tmp"
+    folder = Path(tempfile.mkdtemp(prefix="homeproductions-faults-", dir=base))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def own_cluster(parent: Path | None = None) -> Iterator[Cluster]:
     """A server that has on disk what it acknowledged, as in production, deleted at the end. The throw-away one of the
     other tests does not wait for its disk."""
-    base = parent or os.environ.get("HOMEPRODUCTIONS_DATA") or "/var/tmp"
-    folder = Path(tempfile.mkdtemp(prefix="homeproductions-faults-", dir=base))
-    cluster = Cluster(folder)
-    try:
-        yield cluster.start()
-    finally:
-        cluster.stop()
-        embedded_postgres.discard(folder)
+    with data_folder(parent) as folder:
+        cluster = Cluster(folder)
+        try:
+            yield cluster.start()
+        finally:
+            cluster.stop()
 
 
 def move(house: House, cluster: Cluster, name: str) -> None:
@@ -44,7 +54,8 @@ def processes(cluster: Cluster) -> list[psutil.Process]:
     """The server and whatever it has started; none if it is down."""
     with suppress(OSError, ValueError, psutil.NoSuchProcess):
         server = psutil.Process(int((cluster.data / "postmaster.pid").read_text().split()[0]))
-        return [server, *server.children(recursive=True)]
+        if server.status() != psutil.STATUS_ZOMBIE:
+            return [server, *server.children(recursive=True)]
     return []
 
 

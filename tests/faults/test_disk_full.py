@@ -1,0 +1,75 @@
+"""The disk of the database fills up during a sale, and somebody makes room again."""
+
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from . import after
+from .cluster import data_folder, move, own_cluster, processes
+from .evening import Evening
+from .house import wait_until
+
+SIZE = 200  # MB: the programs (root runs a copy of them), an empty database, its journal
+BLOCK = b"\0" * 65_536
+
+
+@pytest.fixture
+def small_disk():
+    """A file system in memory. Most machines let only root mount one, and many containers not even root."""
+    with data_folder() as folder:
+        options = ["-t", "tmpfs", "-o", f"size={SIZE}m,mode=0711", "tmpfs", folder]
+        mount = shutil.which("mount")
+        if mount is None or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
+            pytest.skip("this machine lets nobody mount a small disk")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes all the room there is."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(BLOCK)
+        except OSError:
+            return filler
+
+
+def come_back(cluster):
+    """A server that gave up is started again, as whatever watches over it would."""
+    if not processes(cluster):
+        cluster.stop()
+        cluster.start()
+
+
+@pytest.mark.parametrize(
+    ("application", "is_clean"), [("homeproductions.wsgi", True), ("tests.faults.spoilt_wsgi", False)]
+)
+def test_a_full_disk_refuses_guests_and_loses_nothing(house, post_office, small_disk, application, is_clean):
+    with own_cluster(small_disk) as cluster:
+        move(house, cluster, "full")
+        with house.web(application, SPOILT="blunt") as server, house.worker():
+            evening = Evening(house, server.address)
+            with evening.goes_on():
+                evening.more(10)
+                filler = fill(small_disk)
+                wait_until(lambda: evening.told(503) + evening.told(500) > 20, "guests to hear of it")
+                with pytest.raises(psycopg.OperationalError):
+                    house.execute("CREATE TABLE choked AS SELECT generate_series(1, 2000)")
+                filler.unlink()
+                come_back(cluster)
+                evening.more(10)
+            after.leases_end(house)
+            after.settle(house)
+
+            # A mail may have left while there was no room to write that down.
+            wrong = after.wrong(house, evening, post_office, copies=len(evening.ordered))
+            assert (wrong == []) is is_clean, wrong
+            assert max(Counter(mail.id for mail in post_office.mails).values()) <= 2
