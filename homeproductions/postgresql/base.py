@@ -11,12 +11,16 @@ from django.db import NotSupportedError, OperationalError
 from django.db.backends.postgresql import base
 from psycopg.errors import FeatureNotSupported
 
+from .schema import PatientSchemaEditor
+
 Values = Sequence[Any] | Mapping[str, Any]
 # What is sent so many times over a connection is prepared.
 PREPARE_AFTER = 3
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    SchemaEditorClass = PatientSchemaEditor
+
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
         return {**params, "prepare_threshold": PREPARE_AFTER if settings.DATABASE_PREPARE else None}
