@@ -34,6 +34,7 @@ class Punctual(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None:
+            assert self.sock is not None  # smtplib asks nobody before it has one
             self._incoming = Incoming(self.sock)
             self.file = BufferedReader(self._incoming)
         self._incoming.until = monotonic() + self.timeout

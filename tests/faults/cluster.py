@@ -44,10 +44,15 @@ def own_cluster(parent: Path | None = None) -> Iterator[Cluster]:
 def move(house: House, cluster: Cluster, name: str) -> None:
     """From now on the house works on a copy of its database in that cluster."""
     cluster.create_database(name)
+    copy(house, cluster.url(name))
+
+
+def copy(house: House, url: str) -> None:
+    """From now on the house works on a copy of its database: the empty one of this URL is filled with it."""
     dump = subprocess.run([pg_dump(), "--no-owner", f"--dbname={house.url}"], capture_output=True, check=True).stdout
-    psql = [Path(pg_dump()).with_name("psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={cluster.url(name)}"]
+    psql = [Path(pg_dump()).with_name("psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={url}"]
     subprocess.run(psql, input=dump, stdout=subprocess.DEVNULL, check=True)
-    house.url = cluster.url(name)
+    house.url = url
 
 
 def processes(cluster: Cluster) -> list[psutil.Process]:

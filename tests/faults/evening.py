@@ -20,7 +20,8 @@ from .house import PATIENCE, House, wait_until
 
 ORDERS = "/api/orders"
 LONGEST_ANSWER = 45  # seconds; gunicorn ends a request before that
-PAUSE = 0.05  # seconds, between two guests of one queue, and before somebody asks again
+PAUSE = 0.15  # seconds, between two guests of one queue
+AGAIN = 0.05  # seconds, until somebody asks again
 # What each route may answer these guests. Whatever else comes is a fault.
 CLEAN = {
     ORDERS: {(201, None), (400, "SOLD_OUT"), (503, "UNAVAILABLE")},
@@ -82,7 +83,7 @@ class Evening:
                 answer = request(session)
                 if answer is not None and answer.status_code < 500:
                     return answer
-                time.sleep(PAUSE)
+                time.sleep(AGAIN)
         self.unclean.append(f"no good answer within {self.patience:.0f} seconds")
         return None
 
