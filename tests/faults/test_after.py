@@ -70,10 +70,6 @@ def sold_seat_without_order(house, evening, office):
     house.execute("UPDATE ticket_tiers SET sold = sold + 1 WHERE id = %s", house.tier)
 
 
-def counter_beside_the_journal(house, evening, office):
-    house.execute("UPDATE journal SET seats = seats + 1 WHERE id = (SELECT max(id) FROM journal WHERE seats > 0)")
-
-
 def lost_order(house, evening, office):
     evening.ordered["lost@example.org"].add("HP261123-00000000")
 

@@ -18,7 +18,6 @@ from .evening import ORDERS, Evening
 from .house import LOOP
 
 SKEW, FAR = 5, 30  # seconds; the doctor complains from 5 on
-SKEWED = "tests/faults/skewed.py"
 NAME, PASSWORD = "door@example.com", "let me in, please"
 DUE_SOON = """
     UPDATE orders SET hold_expires_at = now() + (row.place - 8) * interval '1 s'
@@ -37,12 +36,8 @@ UNBOOKED = """
 pytestmark = pytest.mark.real_bcrypt
 
 
-def entrance(seconds):
-    return {"entrance": (SKEWED, str(seconds), "gunicorn")}
-
-
-def worker(seconds):
-    return {"command": (SKEWED, str(seconds), *LOOP)}
+def skewed(seconds, *command):
+    return ("-m", "tests.faults.skewed", str(seconds), *command)
 
 
 @pytest.fixture
@@ -53,10 +48,10 @@ def door(transactional_db):
 
 def test_nothing_depends_on_whose_clock_is_right(house, post_office, door):
     with (
-        house.web(workers=1, **entrance(SKEW)) as ahead,
-        house.web(workers=1, **entrance(-SKEW)) as behind,
-        house.worker(**worker(SKEW)),
-        house.worker(**worker(-SKEW)),
+        house.web(workers=1, entrance=skewed(SKEW, "gunicorn")) as ahead,
+        house.web(workers=1, entrance=skewed(-SKEW, "gunicorn")) as behind,
+        house.worker(command=skewed(SKEW, *LOOP)),
+        house.worker(command=skewed(-SKEW, *LOOP)),
     ):
         hosts = ahead.address, behind.address
         assert tokens(*hosts) == tokens(*reversed(hosts)) == []
@@ -77,8 +72,8 @@ def test_nothing_depends_on_whose_clock_is_right(house, post_office, door):
 def test_clocks_that_are_far_apart_are_found(house, door):
     """The control."""
     with (
-        house.web(workers=1, **entrance(FAR)) as ahead,
-        house.web(workers=1, **entrance(-FAR)) as behind,
+        house.web(workers=1, entrance=skewed(FAR, "gunicorn")) as ahead,
+        house.web(workers=1, entrance=skewed(-FAR, "gunicorn")) as behind,
     ):
         hosts = ahead.address, behind.address
         assert "a token" in tokens(*hosts)
@@ -141,8 +136,8 @@ def pay_while_holds_end(house, evening):
     unpaid = house.rows(UNPAID)
     house.execute(DUE_SOON)
     with (
-        house.worker(command=(SKEWED, str(SKEW), "manage.py", "expire_orders")) as early,
-        house.worker(command=(SKEWED, str(-SKEW), "manage.py", "expire_orders")) as late,
+        house.worker(command=skewed(SKEW, "manage.py", "expire_orders")) as early,
+        house.worker(command=skewed(-SKEW, "manage.py", "expire_orders")) as late,
     ):
         for order in unpaid[::2]:
             time.sleep(0.1)  # the commands take a moment to start

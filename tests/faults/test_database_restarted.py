@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+import requests
 
 from tests.lengths import length
 
@@ -21,6 +22,10 @@ def cluster():
         yield cluster
 
 
+def health(server, path):
+    return requests.get(server.address + path, timeout=60).status_code
+
+
 def test_a_sale_survives_every_kind_of_restart(house, post_office, cluster):
     move(house, cluster, "restarted")
     with house.web() as server, house.worker() as worker:
@@ -31,6 +36,7 @@ def test_a_sale_survives_every_kind_of_restart(house, post_office, cluster):
                 stop(cluster, how)
                 told = evening.told(503)
                 wait_until(lambda told=told: evening.told(503) > told + 5, "guests to hear of it")
+                assert [health(server, path) for path in ("/health", "/health/live")] == [503, 200]
                 cluster.start()
             evening.more(10)
         after.leases_end(house)

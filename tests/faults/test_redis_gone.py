@@ -9,7 +9,7 @@ import requests
 from . import after
 from .evening import Evening
 from .house import wait_until
-from .redis import running_redis
+from .redis_server import running_redis
 
 LIMIT = 5
 # A window that does not end in the middle of a test.
