@@ -13,9 +13,9 @@ from django.core.management import execute_from_command_line
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "homeproductions.settings")
 django.setup()
 
-from homeproductions.mail import services  # noqa: E402  (models need the set-up)
+from homeproductions.mail import delivery  # noqa: E402  (models need the set-up)
 
-compose = services.compose
+compose = delivery.compose
 
 
 def compose_with_new_id(email, **options):
@@ -26,7 +26,7 @@ def compose_with_new_id(email, **options):
 
 match os.environ["CARELESS"]:
     case "new id":
-        services.compose = compose_with_new_id
+        delivery.compose = compose_with_new_id
     case "gives up":
-        services.is_final = lambda error: True
+        delivery.is_final = lambda error: True
 execute_from_command_line(["manage.py", *sys.argv[1:]])
