@@ -16,7 +16,7 @@ import requests
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 30  # seconds, for what takes two on an idle machine
+PATIENCE = 60  # seconds, for what takes two on an idle machine
 
 
 def free_port() -> int:

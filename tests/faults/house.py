@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from tests.processes import ROOT, environment, free_port, program, wait_until_healthy
 from tests.signing import new_secret
 
-PATIENCE = 60  # seconds, for what takes two on an idle machine
+PATIENCE = 120  # seconds, for what takes two on an idle machine
 # A worker that has nothing to do looks again soon.
 LOOP = ("manage.py", "process_outbox", "--loop", "--interval", "0.2")
 # The same with one promise of the outbox broken.
