@@ -123,8 +123,9 @@ DATABASES = {"default": env.db_url("DATABASE_URL", engine="homeproductions.postg
 DATABASES["default"]["CONN_MAX_AGE"] = 3600
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
 # Statements that are sent all the time stay prepared on the server. Not behind PgBouncer, which hands out another
-# connection for each transaction.
+# connection for each transaction; for the same reason nothing is read there through a cursor that outlives one.
 DATABASE_PREPARE = env.bool("DATABASE_PREPARE", False)
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not DATABASE_PREPARE
 # A connection that died with its server is replaced before a request uses it, not after it failed.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # A transaction around each request would roll back rate-limit counters and refused-scan records with it.
