@@ -156,6 +156,7 @@ CHECKS: dict[str, Callable[[str], str]] = {
             "EMAIL_PORT",
             "JWT_REFRESH_EXPIRES_DAYS",
             "WEB_CONCURRENCY",
+            "WORKERS_EXPECTED",
             "RATE_LIMIT_WINDOW_MS",
             "RATE_LIMIT_MAX",
             "AUTH_RATE_LIMIT_MAX",

@@ -172,6 +172,7 @@ def _outbox() -> list[Family]:
             "Since a worker was last alive; missing when none ever was.",
             signs.last_beat,
         ),
+        gauge("workers_alive", "Worker loops alive in the last ten minutes that have not ended.", signs.loops),
     ]
 
 

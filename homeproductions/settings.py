@@ -136,6 +136,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # What Prometheus shows to be given `/metrics`; without it there is none.
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+# How many `process_outbox --loop` there should be; 0: one, or cron.
+WORKERS_EXPECTED = env.int("WORKERS_EXPECTED", 0)
 # Where the last backup lies, and how old it may be: what `manage.py doctor` looks at.
 BACKUP_PATH = env.str("BACKUP_PATH", "")
 BACKUP_MAX_AGE = environment.duration(env.str("BACKUP_MAX_AGE", "26h"), variable="BACKUP_MAX_AGE")

@@ -1,5 +1,6 @@
 """What waits inside the house: worker, mails, money, and whether the books are in order."""
 
+from django.conf import settings
 from django.utils import timezone
 
 from homeproductions.mail import heartbeat
@@ -11,13 +12,18 @@ from .finding import Finding, age, ok, plural, wrong
 
 
 def worker() -> Finding:
-    """Whether a worker was alive of late: the loop, or cron."""
+    """Whether a worker was alive of late, the loop or cron; and as many loops as there should be."""
     signs = heartbeat.signs()
     hint = "Start `manage.py process_outbox --loop`, or let cron run `manage.py process_outbox` every minute."
     if signs.last_beat is None:
         return wrong("No worker has ever run: mail does not leave, and holds do not end.", hint)
     if signs.is_worker_silent:
         return wrong(f"No worker was alive for {age(signs.last_beat)}.", hint)
+    if signs.loops < settings.WORKERS_EXPECTED:
+        message = f"{signs.loops} of {plural(settings.WORKERS_EXPECTED, 'worker')} alive."
+        return wrong(message, "Start the missing `manage.py process_outbox --loop`, or correct WORKERS_EXPECTED.")
+    if signs.loops > 1:
+        return ok(f"{signs.loops} workers alive, the last sign of one {age(signs.last_beat)} ago.")
     return ok(f"A worker was alive {age(signs.last_beat)} ago.")
 
 

@@ -102,9 +102,10 @@ class OutboxEmail(UUIDModel):
 
 
 class WorkerHeartbeat(models.Model):
-    """When a worker of this name was last alive, by the database's clock; several of them share one row."""
+    """When a worker was last alive, by the database's clock: any of them in the row that all share, and each loop that
+    goes on in a row of its own, named after its host and process."""
 
-    OUTBOX = "outbox"
+    OUTBOX = "outbox"  # the row that all share
 
     worker = models.CharField(max_length=50, primary_key=True)
     beat_at = models.DateTimeField()

@@ -61,6 +61,19 @@ def test_silent_worker(well, back, message):
     assert only_wrong() == ["worker"]
 
 
+def test_missing_worker_among_several(well, settings):
+    settings.WORKERS_EXPECTED = 3
+    for name in ("web1:7", "web2:7"):
+        WorkerHeartbeat.objects.create(worker=name, beat_at=timezone.now())
+
+    assert house.worker().message == "2 of 3 workers alive."
+    assert only_wrong() == ["worker"]
+
+    WorkerHeartbeat.objects.create(worker="web3:7", beat_at=timezone.now())
+    assert house.worker().message.startswith("3 workers alive, ")
+    assert only_wrong() == []
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -63,6 +63,7 @@ def test_all_faults_are_named_at_once(change, named):
         ("DEBUG", "maybe"),
         ("PORT", "http"),
         ("WEB_CONCURRENCY", "0"),
+        ("WORKERS_EXPECTED", "two"),
     ],
 )
 def test_value_that_cannot_be_meant_is_named(name, value):

@@ -83,9 +83,10 @@ def test_figures_of_the_database(api, watched, slash):
     for status, closed in (("pending", None), ("sent", None), ("failed", None), ("failed", "2026-01-01T00:00Z")):
         OutboxEmail.objects.create(recipient_email="x@example.com", subject="x", status=status, closed_at=closed)
     Payment.objects.create(provider="standard", reference="p1", kind="charge", needs_review="unknown_order")
-    heartbeat.beat()
+    with heartbeat.of_a_loop():
+        heartbeat.beat()
+        response = api.get(f"/metrics{slash}", headers=bearer())
 
-    response = api.get(f"/metrics{slash}", headers=bearer())
     figures = read(response.content.decode())
 
     assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -101,6 +102,7 @@ def test_figures_of_the_database(api, watched, slash):
     assert figures["payments_waiting", 'reason="unknown_order"'] == 1
     assert figures["payments_waiting", 'reason="dispute"'] == 0
     assert 0 <= figures["worker_heartbeat_age_seconds", ""] < 60
+    assert figures["workers_alive", ""] == 1
     assert 0 < figures["database_connections", ""] <= figures["database_connections_allowed", ""]
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
+from homeproductions.mail import heartbeat
 from homeproductions.mail.backends import is_configured
 from homeproductions.mail.delivery import Tally, process_batch, process_due
 from homeproductions.mail.models import OutboxEmail
@@ -39,7 +40,8 @@ class Command(BaseCommand):
             raise CommandError(f"--interval must be at least {SHORTEST_INTERVAL} seconds")
         with stop_signals() as keep_going:
             if loop:
-                run_forever(interval, keep_going)
+                with heartbeat.of_a_loop():
+                    run_forever(interval, keep_going)
             else:
                 self.run_once_or_say_why(keep_going)
 
