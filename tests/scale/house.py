@@ -10,6 +10,7 @@ from threading import Barrier
 from typing import Any, TypeVar
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.processes import web_server
 from tests.scale.programs import pooler, proxy, redis_server
@@ -18,14 +19,14 @@ T = TypeVar("T")
 PATIENCE = 60  # seconds, for an answer
 WORKERS = 2
 METRICS = "a token for Prometheus that nobody guesses"
-# nginx and the tests come from there: what nginx says about the guest's address is believed, and so is what we say.
+# nginx comes from there; callers have other addresses of this machine.
 BEHIND_NGINX = {
     "TRUSTED_PROXIES": "127.0.0.1/32",
     "METRICS_TOKEN": METRICS,
     # A window of weeks: none ends in the middle of a test.
     "RATE_LIMIT_ORDER_MISSES": "30/9d",
 }
-_guests = count(1)
+_callers = count()
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,36 @@ def open_house(
         yield House(stack.enter_context(proxy(folder, [one, other])), one, other, variables)
 
 
-def from_a_guest() -> dict[str, str]:
-    """Headers of somebody with an address of their own. Each request on a connection of its own, so that no worker
-    gets all of them."""
-    number = next(_guests)
-    return {"X-Forwarded-For": f"203.0.{number // 250}.{number % 250 + 1}", "Connection": "close"}
+class From(HTTPAdapter):
+    """Comes from this address of the machine."""
+
+    def __init__(self, address: str) -> None:
+        self.source = (address, 0)
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, source_address=self.source, **options)
 
 
-def post(address: str, path: str, body: Any, headers: Mapping[str, str]) -> requests.Response:
-    return requests.post(address + path, json=body, headers=dict(headers), timeout=PATIENCE)
+class Caller:
+    """Somebody with an address of their own, who comes to nginx or straight to a web server. Each request on a
+    connection of its own, so that no worker gets all of them."""
 
+    def __init__(self, **headers: str) -> None:
+        number = next(_callers)
+        self.address = f"127.0.{number // 250 + 1}.{number % 250 + 1}"
+        self.headers = {"Connection": "close", **headers}
 
-def get(address: str, path: str, headers: Mapping[str, str]) -> requests.Response:
-    return requests.get(address + path, headers=dict(headers), timeout=PATIENCE)
+    def send(self, method: str, url: str, body: Any = None, **headers: str) -> requests.Response:
+        with requests.Session() as line:
+            line.mount("http://", From(self.address))
+            return line.request(method, url, json=body, headers={**self.headers, **headers}, timeout=PATIENCE)
+
+    def post(self, url: str, body: Any) -> requests.Response:
+        return self.send("POST", url, body)
+
+    def get(self, url: str, **headers: str) -> requests.Response:
+        return self.send("GET", url, **headers)
 
 
 def at_once(jobs: Iterable[Callable[[], T]]) -> list[T]:
@@ -86,7 +104,7 @@ def at_once(jobs: Iterable[Callable[[], T]]) -> list[T]:
 
 def answered(address: str) -> int:
     """How many requests this web server has answered, all its workers together."""
-    page = get(address, "/metrics", {"Authorization": f"Bearer {METRICS}"})
+    page = Caller(Authorization=f"Bearer {METRICS}").get(f"{address}/metrics")
     assert page.status_code == 200, page.text
     lines = [line for line in page.text.splitlines() if line.startswith("homeproductions_requests_total{")]
     return round(sum(float(line.rsplit(" ", 1)[1]) for line in lines))

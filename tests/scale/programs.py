@@ -108,9 +108,9 @@ def nginx_command(folder: Path, servers: Sequence[str], port: int) -> list[str]:
     """How to run nginx with the house's site, in front of these web servers."""
     lines = "\n".join(f"    server {urlsplit(each).netloc} max_fails=1 fail_timeout=5s;" for each in servers)
     site = changed(
-        "nginx.conf",
-        (r"^ +server 127.0.0.1:8081 .*\n +server 127.0.0.1:8082 .*", lines),
-        (r"listen 80;", f"listen 127.0.0.1:{port};"),
+        "nginx-two-servers.conf",
+        (r"^    server 127.0.0.1:8080 .*\n    server 10.0.0.12:8080 .*", lines),
+        (r"listen 80;\n    listen \[::\]:80;", f"listen 127.0.0.1:{port};"),
     )
     user = "user root;\n" if IS_ROOT else ""  # its workers have to get into the folder, too
     (folder / "nginx.conf").write_text(user + MAIN.format(site=site))

@@ -9,7 +9,7 @@ from django.db import connection
 from orders.models import CheckIn, RefusedScan
 from tests.factories import bearer, make_order, make_tier, make_user
 from tests.lengths import length
-from tests.scale.house import at_once, from_a_guest, post
+from tests.scale.house import Caller, at_once
 
 TICKETS, PHONES = length(8, 40), 6
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,11 +19,11 @@ class Phone:
     """Signed in as somebody of the staff."""
 
     def __init__(self):
-        self.headers = {**bearer(make_user("staff")), **from_a_guest()}
+        self.caller = Caller(**bearer(make_user("staff")))
 
     def scan(self, address, order, nonce=None):
         body = {"orderNumber": order.order_number, "nonce": nonce}
-        answer = post(address, "/api/checkin", body, self.headers)
+        answer = self.caller.post(f"{address}/api/checkin", body)
         return answer.status_code, answer.json()
 
 

@@ -13,7 +13,7 @@ from events.models import TicketTier
 from orders.models import Order
 from tests.factories import make_tier
 from tests.lengths import length
-from tests.scale.house import answered, at_once, from_a_guest, open_house, post
+from tests.scale.house import Caller, answered, at_once, open_house
 
 GUESTS, SEATS = length(60, 200), length(25, 80)
 FAIR = {(201, None): SEATS, (400, "SOLD_OUT"): GUESTS - SEATS}
@@ -29,11 +29,11 @@ class Guest:
             "buyerName": "Ana",
             "buyerEmail": "ana@example.com",
         }
-        self.headers = {**from_a_guest(), "Idempotency-Key": str(uuid.uuid4())}
+        self.caller = Caller(**{"Idempotency-Key": str(uuid.uuid4())})
 
     def order(self, address):
         """The status, and the order's number or why there is none."""
-        answer = post(address, "/api/orders", self.body, self.headers)
+        answer = self.caller.post(f"{address}/api/orders", self.body)
         return answer.status_code, answer.json().get("code") or answer.json()["order"]["orderNumber"]
 
 

@@ -7,13 +7,11 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
-import requests
 from django.core.cache import caches
-from requests.adapters import HTTPAdapter
 
 from tests.factories import bearer, make_tier, make_user
 from tests.processes import free_port
-from tests.scale.house import PATIENCE, at_once, from_a_guest, get, open_house, post
+from tests.scale.house import Caller, at_once, open_house
 from tests.scale.programs import proxy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,14 +31,15 @@ def counters(transactional_db):
 # --- Limits ---------------------------------------------------------------------------------------------------
 
 
-def look_for(address, headers, number=0):
-    return get(address, f"/api/orders/HP260101-{number:08}", headers).status_code
+def missing(number):
+    return f"/api/orders/HP260101-{number:08}"
 
 
 def looks_from_one_address(house):
     """For orders that do not exist, over both servers in turn."""
-    headers = from_a_guest()
-    return Counter(at_once(partial(look_for, house.servers[n % 2], headers, n) for n in range(TRIES)))
+    caller = Caller()
+    answers = at_once(partial(caller.get, house.servers[n % 2] + missing(n)) for n in range(TRIES))
+    return Counter(answer.status_code for answer in answers)
 
 
 EXACT = {404: LIMIT, 429: TRIES - LIMIT}
@@ -60,24 +59,12 @@ def test_counters_of_each_worker_would_let_more_through(folder):
         assert looks_from_one_address(house)[404] > LIMIT
 
 
-class From(HTTPAdapter):
-    """Comes from this address of the machine, which is no proxy that anybody trusts."""
-
-    def init_poolmanager(self, *arguments, **options):
-        super().init_poolmanager(*arguments, source_address=("127.0.0.2", 0), **options)
-
-
 def test_behind_nginx_nobody_chooses_an_address(house):
-    with requests.Session() as stranger:
-        stranger.mount("http://", From())
-        answers = Counter(
-            stranger.get(
-                f"{house.front}/api/orders/HP260101-{n:08}", headers=from_a_guest(), timeout=PATIENCE
-            ).status_code
-            for n in range(LIMIT + 5)
-        )
+    caller = Caller()
+    claims = [{"X-Forwarded-For": f"203.0.113.{n}, 127.0.0.1", "X-Real-IP": f"203.0.113.{n}"} for n in range(TRIES)]
+    answers = [caller.get(house.front + missing(n), **claim) for n, claim in enumerate(claims)]
 
-    assert answers == {404: LIMIT, 429: 5}
+    assert Counter(answer.status_code for answer in answers) == EXACT
 
 
 # --- Sign-ins -------------------------------------------------------------------------------------------------
@@ -85,10 +72,10 @@ def test_behind_nginx_nobody_chooses_an_address(house):
 
 def signed_out_here_welcome_there(house):
     """The statuses that a token gets at both servers, and at the other after its sessions were ended at the first."""
-    headers = {**bearer(make_user("admin")), **from_a_guest()}
-    before = [get(server, "/api/auth/me", headers).status_code for server in house.servers * MANY]
-    assert post(house.one, "/api/auth/logout", {}, headers).status_code == 200
-    return before, get(house.other, "/api/auth/me", headers).status_code
+    caller = Caller(**bearer(make_user("admin")))
+    before = [caller.get(f"{server}/api/auth/me").status_code for server in house.servers * MANY]
+    assert caller.post(f"{house.one}/api/auth/logout", {}).status_code == 200
+    return before, caller.get(f"{house.other}/api/auth/me").status_code
 
 
 def test_a_token_that_is_revoked_at_one_server_is_refused_by_the_other_at_once(house):
@@ -98,26 +85,28 @@ def test_a_token_that_is_revoked_at_one_server_is_refused_by_the_other_at_once(h
 # --- The office -----------------------------------------------------------------------------------------------
 
 
+def wish(tier):
+    names = {"eventId": str(tier.event_id), "tierId": str(tier.pk)}
+    return {**names, "buyerName": "Ana", "buyerEmail": "ana@example.com"}
+
+
 class Office:
     def __init__(self, house):
-        self.house, self.headers = house, {**bearer(make_user("admin")), **from_a_guest()}
+        self.house, self.caller = house, Caller(**bearer(make_user("admin")))
         self.tier = make_tier(price=Decimal("25.50"))
         self.path = f"/events/{self.tier.event_id}"
 
     def change(self, name, price):
         """At the first server."""
         body = {"name": name, "tiers": [{"id": str(self.tier.pk), "name": "General", "price": price, "quantity": 100}]}
-        address = f"{self.house.one}/api/admin{self.path}"
-        assert requests.put(address, json=body, headers=self.headers, timeout=PATIENCE).status_code == 200
+        assert self.caller.send("PUT", f"{self.house.one}/api/admin{self.path}", body).status_code == 200
 
     def name_at_the_other(self):
-        return get(self.house.other, f"/api{self.path}", from_a_guest()).json()["event"]["name"]
+        return Caller().get(f"{self.house.other}/api{self.path}").json()["event"]["name"]
 
     def price_at_the_other(self):
         """Of an order that is placed there now."""
-        wish = {"eventId": str(self.tier.event_id), "tierId": str(self.tier.pk)}
-        buyer = {"buyerName": "Ana", "buyerEmail": "ana@example.com"}
-        answer = post(self.house.other, "/api/orders", {**wish, **buyer}, from_a_guest())
+        answer = Caller().post(f"{self.house.other}/api/orders", wish(self.tier))
         return answer.json()["order"]["unitPrice"]
 
 
@@ -154,9 +143,8 @@ def test_servers_that_remember_for_longer_are_found(folder):
 
 def test_a_server_that_is_away_is_not_noticed_in_front(house, folder):
     tier = make_tier()
-    wish = {"eventId": str(tier.event_id), "tierId": str(tier.pk), "buyerName": "Ana", "buyerEmail": "a@example.com"}
 
     with proxy(folder, [f"http://127.0.0.1:{free_port()}", house.one]) as front:
-        answers = at_once(partial(post, front, "/api/orders", wish, from_a_guest()) for _ in range(20))
+        answers = at_once(partial(Caller().post, f"{front}/api/orders", wish(tier)) for _ in range(20))
 
     assert Counter(answer.status_code for answer in answers) == {201: 20}
