@@ -1,4 +1,4 @@
-"""One house for the tests of a file: starting it takes longer than most of them."""
+"""One house for all that do nothing to it: starting it takes longer than most tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.scale.house import House, open_house
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def house(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """With the limits counted in Redis."""
     with open_house(tmp_path_factory.mktemp("house"), redis=True) as house:

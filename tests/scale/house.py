@@ -43,11 +43,18 @@ class House:
 
 @contextmanager
 def open_house(
-    folder: Path, application: str = "homeproductions.wsgi", *, redis: bool = False, connections: int = 4, **more: str
+    folder: Path,
+    application: str = "homeproductions.wsgi",
+    *,
+    redis: bool = False,
+    place: str = "",
+    connections: int = 4,
+    **more: str,
 ) -> Iterator[House]:
-    """The house for the length of a block. Limits count in PostgreSQL, or in a Redis of its own."""
+    """The house for the length of a block. Limits count in PostgreSQL, or in a Redis of its own. `place` and
+    `connections` are about the pooler."""
     with ExitStack() as stack:
-        url = stack.enter_context(pooler(folder, connections=connections))
+        url = stack.enter_context(pooler(folder, place=place, connections=connections))
         counters = stack.enter_context(redis_server(folder)) if redis else ""
         variables = {**BEHIND_NGINX, "DATABASE_URL": url, "REDIS_URL": counters, "DATABASE_PREPARE": "", **more}
         log = stack.enter_context((folder / "web.log").open("w"))

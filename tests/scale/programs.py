@@ -58,14 +58,14 @@ def changed(sample: str, *changes: tuple[str, str]) -> str:
 
 
 @contextmanager
-def pooler(folder: Path, *, server: str = "", connections: int = 4) -> Iterator[str]:
-    """PgBouncer in front of the test database, or of what `server` says in its words. Yields a DATABASE_URL.
+def pooler(folder: Path, *, place: str = "", connections: int = 4) -> Iterator[str]:
+    """PgBouncer in front of the test database, or of `place` in its words. Yields a DATABASE_URL.
 
     With so few connections that the programs have to share them."""
     port = free_port()
     text = changed(
         "pgbouncer.ini",
-        (r"^homeproductions = .*", f"homeproductions = {server or test_database()}"),
+        (r"^homeproductions = .*", f"homeproductions = {place or place_of_test_database()}"),
         (r"^listen_port = .*", f"listen_port = {port}"),
         # Who may come in is not what is tested here: whoever reaches this port is let in.
         (r"^auth_type = .*\nauth_file = .*", "auth_type = any\nunix_socket_dir ="),
@@ -78,14 +78,11 @@ def pooler(folder: Path, *, server: str = "", connections: int = 4) -> Iterator[
         yield f"postgresql://anybody@127.0.0.1:{port}/homeproductions"
 
 
-def test_database() -> str:
+def place_of_test_database(**changes: str) -> str:
     """Where the tests' database is, as PgBouncer is told."""
-    known = connection.get_connection_params()
+    known = {**connection.get_connection_params(), **changes}
     names = ("host", "port", "user", "password", "dbname")
     return " ".join(f"{name}='{known[name]}'" for name in names if known.get(name))
-
-
-test_database.__test__ = False  # type: ignore[attr-defined]
 
 
 # --- nginx ----------------------------------------------------------------------------------------------------

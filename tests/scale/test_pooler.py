@@ -1,0 +1,160 @@
+"""Behind PgBouncer in transaction mode each transaction may get another connection: nothing may rely on having the same
+one, and the house goes on when PostgreSQL comes back."""
+
+import secrets
+import subprocess
+import sys
+import time
+from collections import Counter
+from functools import partial
+
+import psycopg
+import pytest
+import requests
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from orders.models import CheckIn, Order
+from tests.factories import bearer, make_order, make_tier, make_user
+from tests.lengths import length
+from tests.processes import ROOT, environment
+from tests.scale.house import Caller, at_once, open_house
+from tests.scale.programs import place_of_test_database, pooler
+from tests.scale.relay import relay
+from tests.signing import PATH, new_secret, paid_body, signed_headers
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SECRET = new_secret()
+GUESTS, LISTS, ROUNDS = 8, 4, length(3, 20)
+IN = length(60, 2500)  # guests on the door list: at full length it is read in two pieces
+LONG = 60  # seconds
+
+
+# --- An evening on two connections --------------------------------------------------------------------------------
+
+
+class Evening:
+    """What goes on at the same time: guests who buy and come in, and the office with its lists."""
+
+    def __init__(self, house):
+        self.house = house
+        self.tier = make_tier(quantity=10_000)
+        self.doors = bearer(make_user("staff"))
+        self.listed = make_tier(quantity=IN)
+        for _ in range(IN):
+            make_order(self.listed, "paid")
+        client = Client()
+        client.force_login(make_user("superadmin"))
+        self.cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+    def guest(self):
+        """From the order to the door; the last words of each answer."""
+        caller, front = Caller(), self.house.front
+        names = {"eventId": str(self.tier.event_id), "tierId": str(self.tier.pk)}
+        answer = caller.post(f"{front}/api/orders", {**names, "buyerName": "Ana", "buyerEmail": "ana@example.com"})
+        if answer.status_code != 201:
+            return [answer.status_code]
+        number = answer.json()["order"]["orderNumber"]
+        body = paid_body(Order.objects.get(order_number=number))
+        connection.close()
+        paid = requests.post(front + PATH, data=body, headers=signed_headers(SECRET, body), timeout=LONG)
+        looked = caller.get(f"{front}/api/orders/{number}")
+        scans = [Caller(**self.doors).post(f"{front}/api/checkin", {"orderNumber": number}) for _ in range(2)]
+        return [201, paid.status_code, looked.status_code, *(scan.status_code for scan in scans)]
+
+    def office(self):
+        """The door list as a file, and two pages; the file's lines instead of its status, if it came to its end."""
+        caller = Caller(Cookie=self.cookie)
+        path = f"{self.house.front}/admin"
+        try:
+            file = caller.get(f"{path}/door/{self.listed.event_id}/csv/")
+            lines = len(file.content.splitlines()) if file.ok else file.status_code
+        except requests.RequestException:  # broken off in the middle
+            lines = 0
+        return [lines, caller.get(f"{path}/").status_code, caller.get(f"{path}/orders/order/").status_code]
+
+    def outcome(self):
+        """Everything at once, several times over."""
+        return Counter(
+            tuple(answers) for _ in range(ROUNDS) for answers in at_once([self.guest] * GUESTS + [self.office] * LISTS)
+        )
+
+
+FINE = {(201, 200, 200, 200, 400): GUESTS * ROUNDS, (IN + 1, 200, 200): LISTS * ROUNDS}
+
+
+def evening(folder, application="homeproductions.wsgi", **more):
+    with open_house(folder, application, connections=2, PAYMENT_WEBHOOK_SECRETS=SECRET, **more) as house:
+        return Evening(house).outcome()
+
+
+def test_an_evening_shares_two_connections(folder):
+    assert evening(folder) == FINE
+
+    assert CheckIn.objects.count() == GUESTS * ROUNDS
+
+
+def test_with_prepared_statements_it_fails(folder):
+    assert any(500 in answers for answers in evening(folder, DATABASE_PREPARE="1"))
+
+
+def test_with_cursors_that_outlive_a_transaction_it_fails(folder):
+    outcome = evening(folder, "tests.scale.cursors_wsgi")
+
+    assert outcome[IN + 1, 200, 200] < LISTS * ROUNDS
+    assert outcome[201, 200, 200, 200, 400] == GUESTS * ROUNDS, "only the list is read so"
+
+
+# --- The commands -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def empty_database():
+    """Beside the tests' own."""
+    name = f"scale_{secrets.token_hex(4)}"
+    with psycopg.connect(place_of_test_database(dbname="postgres"), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        yield name
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_the_commands_work_behind_it(folder, empty_database):
+    place = place_of_test_database(dbname=empty_database)
+    # Two, for `migrate` holds its turn on one of them.
+    with pooler(folder, place=place, connections=2) as url:
+        variables = environment(DATABASE_URL=url, EMAIL_FOLDER=str(folder / "mails"), REDIS_URL="")
+        for command in (
+            "migrate --verbosity 0",
+            "process_outbox",
+            "expire_orders",
+            "doctor --only database migrations clock worker books mails money",
+        ):
+            words = [sys.executable, "manage.py", *command.split()]
+            done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+# --- PostgreSQL is away -------------------------------------------------------------------------------------------
+
+
+def orders_at_once(house, tier):
+    body = {"eventId": str(tier.event_id), "tierId": str(tier.pk), "buyerName": "Ana", "buyerEmail": "a@example.com"}
+    answers = at_once([partial(Caller().post, f"{house.front}/api/orders", body)] * 6)
+    return [(answer.status_code, answer.json().get("code"), "Retry-After" in answer.headers) for answer in answers]
+
+
+def test_while_postgresql_is_away_everybody_is_told_so_and_then_it_goes_on(folder):
+    tier = make_tier()
+    fine, told = (201, None, False), (503, "UNAVAILABLE", True)
+    with relay() as line, open_house(folder, place=line.place) as house:
+        assert orders_at_once(house, tier) == [fine] * 6
+
+        line.cut()
+        answers = [*orders_at_once(house, tier), *orders_at_once(house, tier)]
+        line.mend()
+
+        assert answers == [told] * 12
+        deadline = time.monotonic() + LONG
+        while orders_at_once(house, tier) != [fine] * 6:
+            assert time.monotonic() < deadline
