@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from . import sizes
 from .ceilings import pgbench_program
 from .check import Books
 from .house import House, Memory
@@ -48,6 +49,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--profile", action="append", choices=[each.name for each in PROFILES], metavar="NAME")
     parser.add_argument("--list", action="store_true", help="name the profiles, then end")
+    parser.add_argument(
+        "--sizes", action="store_true", help="instead: bytes for each order, and how long the office waits"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="how often each profile and its ceiling are measured (5)")
     parser.add_argument("--seconds", type=int, default=4, help="how long each time (4)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
@@ -61,6 +65,10 @@ def bench(options: argparse.Namespace) -> int:
     """Returns the exit code: 1 when the data or the answers are wrong; a ratio that is missed is only said."""
     if options.list:
         print("\n".join(f"{each.name:<20}{each.title}" for each in PROFILES))
+        return 0
+    if options.sizes:
+        with opened(options) as house:
+            sizes.report(house)
         return 0
     wrk_program()  # what is missing would otherwise be found out after minutes
     pgbench_program()
