@@ -17,7 +17,7 @@ from django.test import Client
 
 from orders.models import CheckIn, Order
 from tests.factories import bearer, make_order, make_tier, make_user
-from tests.lengths import length
+from tests.lengths import FULL, length
 from tests.processes import ROOT, environment
 from tests.scale.house import Caller, at_once, open_house
 from tests.scale.programs import place_of_test_database, pooler
@@ -110,8 +110,11 @@ def test_with_cursors_that_outlive_a_transaction_it_fails(folder):
 
 
 @pytest.fixture
-def empty_database():
-    """Beside the tests' own."""
+def database():
+    """The tests' own; at full length an empty one, for `migrate` to fill."""
+    if not FULL:
+        yield str(connection.settings_dict["NAME"])
+        return
     name = f"scale_{secrets.token_hex(4)}"
     with psycopg.connect(place_of_test_database(dbname="postgres"), autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
@@ -119,8 +122,8 @@ def empty_database():
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_the_commands_work_behind_it(folder, empty_database):
-    place = place_of_test_database(dbname=empty_database)
+def test_the_commands_work_behind_it(folder, database):
+    place = place_of_test_database(dbname=database)
     # Two, for `migrate` holds its turn on one of them.
     with pooler(folder, place=place, connections=2) as url:
         variables = environment(DATABASE_URL=url, EMAIL_FOLDER=str(folder / "mails"), REDIS_URL="")
