@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from bench.ceilings import pgbench_program
 from homeproductions.embedded_postgres import throwaway
 from tests.outside import program
 from tests.processes import ROOT, free_port
@@ -57,8 +58,10 @@ def set_up(folder, cluster):
     for name, text in STUBS.items():
         (stubs / name).write_text(text)
         (stubs / name).chmod(0o755)
-    psql = Path(program("psql")).parent
-    variables = {"PATH": f"{stubs}:{psql}:{os.defpath}", "PGHOST": str(cluster.data), "PGUSER": "postgres"}
+    program("openssl")
+    # psql lies beside pgbench.
+    path = f"{stubs}:{pgbench_program().parent}:{os.defpath}"
+    variables = {"PATH": path, "PGHOST": str(cluster.data), "PGUSER": "postgres"}
     script = "set -eu -o pipefail\n" + block.replace("/etc/pgbouncer", str(folder))
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
