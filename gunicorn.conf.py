@@ -21,7 +21,7 @@ bind = f"0.0.0.0:{os.environ.get('PORT', '').strip() or 8080}"
 # Most of a request is waiting for PostgreSQL: threads fill that time, processes use the second core.
 workers = int(os.environ.get("WEB_CONCURRENCY", "").strip() or 3)
 worker_class = "homeproductions.workers.FairWorker"
-threads = 4
+threads = int(os.environ.get("WEB_THREADS", "").strip() or 4)
 # Read once and shared by all workers, which halves their memory and starts each at once. No connection is open yet.
 preload_app = True
 

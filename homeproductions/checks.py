@@ -7,6 +7,8 @@ from django.conf import settings
 from django.core import checks
 from django.http.request import validate_host
 
+from . import static_files
+
 KEYS = ("JWT_SECRET", "JWT_REFRESH_SECRET", "SECRET_KEY", "TICKET_KEY", "METRICS_TOKEN")
 # A random text of 32 characters has more, but for one in a million million.
 FEWEST_DIFFERENT_CHARACTERS = 10
@@ -124,3 +126,17 @@ def payments_are_asked_at_the_provider(app_configs: Any, **kwargs: Any) -> list[
         for name, (key, address) in PROVIDERS.items()
         if getattr(settings, key) and not f"{getattr(settings, name)}/".startswith(address)
     ]
+
+
+@checks.register(checks.Tags.staticfiles, deploy=True)
+def static_files_are_collected(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """A page that asks for a file the collection does not know is an error; one that was collected before is old."""
+    hint = f"In the release step, {static_files.COLLECT}."
+    if not static_files.are_collected():
+        text = "Static files are not collected: browsers ask for each again every minute."
+        return [checks.Info(text, hint=hint, id="homeproductions.I004")]
+    outdated = static_files.outdated()
+    if not outdated:
+        return []
+    text = f"The collected static files are those of another release ({outdated[0]} and {len(outdated) - 1} more)."
+    return [checks.Warning(text, hint=hint, id="homeproductions.W009")]

@@ -157,6 +157,7 @@ CHECKS: dict[str, Callable[[str], str]] = {
             "JWT_REFRESH_EXPIRES_DAYS",
             "WEB_CONCURRENCY",
             "WORKERS_EXPECTED",
+            "WEB_THREADS",
             "RATE_LIMIT_WINDOW_MS",
             "RATE_LIMIT_MAX",
             "AUTH_RATE_LIMIT_MAX",

@@ -21,6 +21,8 @@ from .middleware import API_HEADERS, FIXED_HEADERS, GetResponse, is_api, tidy_pr
 
 # Pages below the API's address: its description for people.
 PAGES_OF_THE_API = ("/api/docs", "/api/schema")
+# Probes come by whatever address they know this server by, and nothing in the answer depends on it.
+PROBED = "/health"
 VARY = ("Accept-Encoding", "origin")
 
 
@@ -46,7 +48,8 @@ def is_page(request: HttpRequest) -> bool:
 def answer(request: HttpRequest) -> HttpResponse:
     """What the view for this address says; Django's own way to it asks several more kinds of layers, of which the API
     has none. Raises DisallowedHost, Http404 and what the view raises."""
-    request.get_host()
+    if not request.path.startswith(PROBED):
+        request.get_host()
     found = request.resolver_match = get_resolver().resolve(request.path_info)
     response: HttpResponse = found.func(request, *found.args, **found.kwargs)
     return response

@@ -56,7 +56,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.sessions",
-    "django.contrib.staticfiles",
+    "homeproductions.static_files.StaticFiles",
     "anymail",
     "constance",
     "corsheaders",
@@ -347,14 +347,16 @@ CLOUDINARY_IS_CONFIGURED = all((CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY, CLOUD
 # --- Static files ------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 # Files the demo draws itself are served from here; in production pictures live at an image host.
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.str("MEDIA_ROOT", "")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # A release collects them under names that hold a hash of the content: browsers may keep those for ever.
+    "staticfiles": {"BACKEND": "homeproductions.static_files.Hashed"},
 }
+# What was not collected is read where it lies, as the demo and the tests do.
 WHITENOISE_USE_FINDERS = True
 
 # --- Security headers (contract 1.9) -----------------------------------------------------------------------

@@ -16,6 +16,7 @@ NEED_NO_DATABASE: dict[str, Callable[[], Finding]] = {
     "mail": outside.mail,
     "webhook": outside.webhook,
     "backups": outside.backups,
+    "pages": outside.pages,
     "settings": outside.environment,
 }
 NEED_THE_DATABASE: dict[str, Callable[[], Finding]] = {
@@ -37,6 +38,7 @@ NAMES = (
     "mails",
     "money",
     "backups",
+    "pages",
     "settings",
 )
 

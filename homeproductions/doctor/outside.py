@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core import checks
 
+from homeproductions import static_files
 from homeproductions.mail import trial
 from homeproductions.mail.errors import in_words
 
@@ -78,6 +79,16 @@ def _newest(place: Path) -> tuple[float, int] | None:
         return max(((file.stat().st_mtime, file.stat().st_size) for file in files), default=None)
     except OSError:
         return None
+
+
+def pages() -> Finding:
+    """Whether the static files that pages refer to are those of this code."""
+    hint = f"{static_files.COLLECT[0].upper()}{static_files.COLLECT[1:]}."
+    if not static_files.are_collected():
+        return note("Static files are not collected; pages load more slowly.", hint)
+    if outdated := tuple(static_files.outdated()):
+        return wrong("The collected static files are those of another release.", hint, outdated)
+    return ok("The static files are collected.")
 
 
 def environment() -> Finding:

@@ -22,5 +22,7 @@ def well(db, settings, monkeypatch, tmp_path):
     settings.MAIL_TRANSPORT = "homeproductions.mail.backends.Smtp"
     settings.BACKUP_PATH = str(tmp_path)
     (tmp_path / "night.dump").write_bytes(b"PGDMP")
+    monkeypatch.setattr("homeproductions.static_files.are_collected", lambda: True)
+    monkeypatch.setattr("homeproductions.static_files.outdated", lambda: [])
     monkeypatch.setattr("homeproductions.mail.trial.sign_in", lambda: "The mail server answers.")
     heartbeat.beat()

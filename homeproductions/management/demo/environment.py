@@ -54,6 +54,7 @@ SHARED = (
     "RECURRENTE_SECRET_KEY",
     "RECURRENTE_WEBHOOK_SECRETS",
     "SECRET_KEY",
+    "STATIC_ROOT",
     "STRIPE_API_URL",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRETS",
@@ -242,6 +243,8 @@ def _own_values(folder: Path) -> dict[str, str]:
         "CORS_ORIGIN": EXAMPLE_SHOP,
         "EMAIL_FOLDER": str(folder / "mails"),
         "MEDIA_ROOT": str(folder / "media"),
+        # Nothing is ever collected there: the pages of a demo show the files as they are now.
+        "STATIC_ROOT": str(folder / "static"),
     }
     if not _is_set("EMAIL_HOST") and not _is_set("EMAIL_PROVIDER"):
         values["EMAIL_FROM"] = "Home Productions <tickets@demo.example>"
