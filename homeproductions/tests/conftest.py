@@ -23,6 +23,6 @@ def well(db, settings, monkeypatch, tmp_path):
     settings.BACKUP_PATH = str(tmp_path)
     (tmp_path / "night.dump").write_bytes(b"PGDMP")
     monkeypatch.setattr("homeproductions.static_files.are_collected", lambda: True)
-    monkeypatch.setattr("homeproductions.static_files.outdated", lambda: [])
+    monkeypatch.setattr("homeproductions.static_files.outdated", list)
     monkeypatch.setattr("homeproductions.mail.trial.sign_in", lambda: "The mail server answers.")
     heartbeat.beat()

@@ -1,0 +1,253 @@
+"""The rehearsal that docs/operations.md asks for: the machine is lost, and only a dump and the keys are left."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+import requests
+from django.core.management import CommandError, call_command
+
+from accounts.models import User
+from homeproductions.embedded_postgres import throwaway
+from orders.models import Order
+from tests.deploy import postgresql_programs
+from tests.factories import make_tier
+from tests.processes import ROOT, environment, process_outbox, web_server
+from tests.signing import PATH, paid_body, signed_headers
+from tests.test_journey import PASSWORD, SECRET, decode_ticket, inbox, order_two_tickets, pay, sign_in
+
+__all__ = ["inbox"]  # the fixture
+
+KEYS = {name: secrets.token_urlsafe(48) for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "SECRET_KEY", "TICKET_KEY")}
+STRUCTURE = """
+    SELECT 'trigger', pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION SELECT 'function', pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION SELECT 'constraint', conrelid::regclass || conname || pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace
+    UNION SELECT 'index', indexdef FROM pg_indexes WHERE schemaname = 'public'
+    """
+FORBIDDEN = [
+    "UPDATE orders SET total_price = 0",
+    "UPDATE orders SET status = 'pending' WHERE status = 'paid'",
+    "DELETE FROM audit_logs",
+    "UPDATE ticket_tiers SET sold = quantity + 1",
+]
+
+
+class Evening:
+    """What was sold before the dump, and after it."""
+
+    def __init__(self, inbox):
+        self.inbox = inbox
+        self.tier = make_tier(quantity=50)
+        User.objects.create_user("door@example.com", PASSWORD, name="Door", role="staff")
+
+    def sell_a_ticket(self, address):
+        """To the very mail, as a guest gets it. Returns what the QR code says."""
+        self.order = order_two_tickets(address, self.tier)
+        self.send_mails()
+        pay(address, self.order)
+        self.send_mails()
+        return decode_ticket(self.inbox.mails[-1])
+
+    def send_mails(self, **variables):
+        before = len(self.inbox.mails)
+        process_outbox(**self.inbox.variables, **KEYS, **variables)
+        return self.inbox.mails[before:]
+
+
+@pytest.fixture
+def on_the_path(monkeypatch):
+    monkeypatch.setenv("PATH", postgresql_programs.path())
+
+
+def manage(*command, **variables):
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT,
+        env=environment(**KEYS, **variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def restore(dump, url):
+    """As docs/operations.md does it."""
+    command = ["pg_restore", "--no-owner", "--exit-on-error", f"--dbname={url}", str(dump)]
+    subprocess.run(command, check=True)
+
+
+def structure(url):
+    """Sorted, and without the casts and brackets that PostgreSQL sets in other places when it reads its own writing."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(STRUCTURE).fetchall()
+    return sorted((kind, re.sub(r"::(character varying|text)\b(\[\])?|[()]", "", text)) for kind, text in rows)
+
+
+def scan(address, ticket):
+    answer = sign_in(address).post(f"{address}/api/checkin", json={"qr_code": ticket}, timeout=30)
+    return answer.status_code, answer.json().get("code")
+
+
+@pytest.mark.real_bcrypt
+@pytest.mark.timeout(300)
+@pytest.mark.django_db(transaction=True)
+def test_ticket_issued_before_admits_after_on_a_new_server(inbox, tmp_path, on_the_path):
+    evening = Evening(inbox)
+    with web_server(PAYMENT_WEBHOOK_SECRETS=SECRET, **KEYS) as address:
+        first, second = evening.sell_a_ticket(address), evening.sell_a_ticket(address)
+        order_two_tickets(address, evening.tier)  # whose mail still waits
+        manage("backup", "--to", str(tmp_path))
+        [sent_after_the_dump] = evening.send_mails()
+        too_late = evening.sell_a_ticket(address)
+        notice = paid_body(Order.objects.get(order_number=evening.order))
+    [dump] = tmp_path.glob("*.dump")
+
+    with throwaway() as cluster:
+        cluster.create_database("restored")
+        new = cluster.url("restored")
+        restore(dump, new)
+        assert structure(new) == structure(environment()["DATABASE_URL"])
+        assert_nothing_can_be_broken(new)
+        assert "No migrations to apply" in manage("migrate", DATABASE_URL=new)
+        assert "WRONG" not in manage("doctor", "--only", "database", "migrations", "books", "mails", DATABASE_URL=new)
+
+        with web_server(PAYMENT_WEBHOOK_SECRETS=SECRET, DATABASE_URL=new, **KEYS) as address:
+            assert [scan(address, first) for _ in range(2)] == [(200, None), (400, "ALREADY_CHECKED_IN")]
+            # What came after the dump is gone here; the provider says it again, and a person decides.
+            assert scan(address, too_late)[0] == 404
+            assert resend(address, notice)["processed"] is False
+        assert payments_that_wait(new) == 1
+        # A ticket is not mailed twice; what waited in the dump is, as the mail it was.
+        again = [mail for mail in evening.send_mails(DATABASE_URL=new) if mail["To"] == "lucia@example.com"]
+        assert [mail["Message-ID"] for mail in again] == [sent_after_the_dump["Message-ID"]]
+
+        # Tickets that were mailed outlive even the keys: only links and the staff's sessions do not.
+        other = {name: secrets.token_urlsafe(48) for name in KEYS}
+        with web_server(DATABASE_URL=new, **other) as address:
+            assert scan(address, second) == (200, None)
+
+
+def assert_nothing_can_be_broken(url):
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in FORBIDDEN:
+            with pytest.raises(psycopg.Error):
+                connection.execute(statement)
+
+
+def resend(address, notice):
+    answer = requests.post(address + PATH, notice, headers=signed_headers(SECRET, notice), timeout=30)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def payments_that_wait(url):
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT count(*) FROM payments WHERE needs_review <> ''").fetchone()[0]
+
+
+# --- The command by itself ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old_dumps(tmp_path):
+    """One of yesterday, one of three weeks ago, and something that is not ours."""
+    for name, days in (("homeproductions-1.dump", 1), ("homeproductions-2.dump", 21), ("thesis.dump", 90)):
+        (tmp_path / name).write_bytes(b"PGDMP")
+        os.utime(tmp_path / name, (time.time() - days * 86_400,) * 2)
+    return tmp_path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dump_appears_complete_for_its_owner_alone_and_old_ones_go(old_dumps, on_the_path, capsys):
+    call_command("backup", to=str(old_dumps))
+
+    [new] = set(names(old_dumps)) - {"homeproductions-1.dump", "thesis.dump"}
+    assert (old_dumps / new).stat().st_mode & 0o777 == 0o600
+    assert (old_dumps / new).read_bytes().startswith(b"PGDMP")
+    assert f"{old_dumps / new} (" in capsys.readouterr().out
+
+
+REFUSED = "echo 'connection refused' >&2; exit 1"
+# Says that all is well, and has written half.
+HALF = 'for word; do case $word in --file=*) echo PGDMP >"${word#--file=}";; esac; done'
+
+
+@pytest.fixture(params=[(REFUSED, "pg_dump failed: connection refused"), (HALF, "pg_restore failed")], ids=str)
+def faulty_pg_dump(request, on_the_path, tmp_path_factory, monkeypatch):
+    text, message = request.param
+    program = tmp_path_factory.mktemp("bin") / "pg_dump"
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return message
+
+
+@pytest.mark.django_db
+def test_dump_that_failed_leaves_nothing_and_takes_nothing(old_dumps, faulty_pg_dump):
+    before = names(old_dumps)
+
+    with pytest.raises(CommandError, match=faulty_pg_dump):
+        call_command("backup", to=str(old_dumps))
+    assert names(old_dumps) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"to": ""}, "Say where to"),
+        ({"to": "/nonexistent/backups"}, "is not a folder"),
+        ({"keep": "a while"}, "--keep must look like"),
+        ({"to": "/proc"}, "Cannot write into /proc"),  # root cannot either
+    ],
+)
+def test_where_a_backup_cannot_go_is_said_in_a_sentence(tmp_path, on_the_path, change, message):
+    with pytest.raises(CommandError, match=message):
+        call_command("backup", **{"to": str(tmp_path), **change})
+
+
+def test_missing_programs_are_named_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(CommandError, match=r"pg_dump is not installed.*apt-get install postgresql-client"):
+        call_command("backup", to=str(tmp_path))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.django_db
+def test_password_is_not_in_the_list_of_processes(tmp_path, monkeypatch, on_the_path):
+    from homeproductions.management.commands import backup
+
+    called = []
+
+    def note(command, **options):
+        called.append((command, options["env"]))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    known = {"host": "db.example", "user": "hp", "password": "tell nobody", "dbname": "hp", "sslmode": "require"}
+    monkeypatch.setattr(backup.connection, "get_connection_params", lambda: known)
+    monkeypatch.setattr(backup.subprocess, "run", note)
+
+    backup.write(tmp_path)
+
+    for command, variables in called:
+        assert "tell nobody" not in " ".join(command)
+        assert {name: variables[f"PG{name}"] for name in ("HOST", "USER", "PASSWORD", "DATABASE", "SSLMODE")} == {
+            "HOST": "db.example",
+            "USER": "hp",
+            "PASSWORD": "tell nobody",
+            "DATABASE": "hp",
+            "SSLMODE": "require",
+        }
