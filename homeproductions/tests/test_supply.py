@@ -13,7 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
-INSTALLERS = [ROOT / name for name in ("Makefile", "README.md", "Procfile", "Dockerfile", "railway.json", ".ci/run")]
+INSTALLERS = [
+    *(ROOT / name for name in ("Makefile", "README.md", "Procfile", "Dockerfile", "railway.json", ".ci/run")),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("deploy/*"),
+]
 LOCKED = re.compile(r"[a-z0-9-]+(\[[a-z,-]+\])?==[^\s]+( ; .+)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
 INSTALL = re.compile(r"pip install\b(?:[^\n\\]|\\\n)*")
 
@@ -48,7 +52,7 @@ def test_whoever_installs_a_lock_insists_on_its_hashes():
     commands = [
         command
         for path in INSTALLERS
-        if path.exists()
+        if path.is_file()
         for command in INSTALL.findall(path.read_text())
         if "requirements" in command
     ]
