@@ -1,0 +1,91 @@
+"""Commands that a test cannot run, each with the reason, and with what is looked at instead."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.processes import ROOT
+
+Check = Callable[[list[str]], bool]
+
+
+def makefile_has_it(words: list[str]) -> bool:
+    """The target exists, and make understands the variables."""
+    done = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def bash_can_read_it(words: list[str]) -> bool:
+    done = subprocess.run(["bash", "-n", ROOT / words[0]], check=False)
+    return os.access(ROOT / words[0], os.X_OK) and done.returncode == 0
+
+
+def lock_exists(words: list[str]) -> bool:
+    """And its hashes are asked for."""
+    return "--require-hashes" in words and (ROOT / words[words.index("-r") + 1]).is_file()
+
+
+def packages_have_plain_names(words: list[str]) -> bool:
+    return all(re.fullmatch(r"[a-z0-9.+-]+|--[a-z-]+", word) for word in words[words.index("apt-get") + 1 :])
+
+
+def module_exists(words: list[str]) -> bool:
+    module = words[words.index("-m") + 1]
+    return subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, check=False).returncode == 0
+
+
+def image_is_described(words: list[str]) -> bool:
+    """Whatever is run in the image is a program that the image has."""
+    inside = words[words.index("homeproductions") + 1 :] if words[1] == "run" else []
+    return (ROOT / "Dockerfile").is_file() and (not inside or inside[0] == "python" or (ROOT / inside[0]).is_file())
+
+
+def api_page_has_its_test(words: list[str]) -> bool:
+    return (ROOT / "tests" / "test_api_doc.py").is_file()
+
+
+def is_spelled_as_meant(words: list[str]) -> bool:
+    """Nothing to look at: the words themselves are what the rule knows."""
+    return True
+
+
+@dataclass(frozen=True)
+class NotRun:
+    pattern: str
+    because: str
+    check: Check = is_spelled_as_meant
+    pages: str = ".*"
+
+    def covers(self, page: str, text: str) -> bool:
+        return bool(re.fullmatch(self.pages, page) and re.fullmatch(self.pattern, text, re.DOTALL))
+
+
+NOT_RUN = (
+    NotRun(r"(\w+=\S+ )*make [\w-]+.*", "takes minutes; has tests of its own, or is what CI runs", makefile_has_it),
+    NotRun(r"\.ci/run", "is what runs this test", bash_can_read_it),
+    NotRun(r".*pip install .*-r \S+", "takes a minute; `make install` has done the same", lock_exists),
+    NotRun(r".*python3 -m venv \.venv", "the sandbox has one", module_exists),
+    NotRun(r"sudo apt-get (update|install .*)", "changes this machine", packages_have_plain_names),
+    NotRun(r"sudo adduser --system .* homeproductions", "changes this machine"),
+    NotRun(r"sudo -u homeproductions git (clone|pull) .*", "the sandbox has the code"),
+    NotRun(r"sudo certbot --nginx --redirect -d tickets\.example", "needs a name in the world and its certificate"),
+    NotRun(r"docker .*", "no Docker here; tests/deploy/test_files.py runs the steps of the image", image_is_described),
+    NotRun(r"sudo journalctl .*", "systemd does not run here"),
+    NotRun(r"sudo nginx -t", "reads this machine's own sites; tests/deploy/test_files.py shows ours to it"),
+    NotRun(r".*", "has a test of its own, tests/test_api_doc.py", api_page_has_its_test, r"docs/api\.md"),
+)
+
+
+def reason(page: str, text: str) -> NotRun | None:
+    """The first rule that covers the command. None: it is run."""
+    return next((rule for rule in NOT_RUN if rule.covers(page, text)), None)
+
+
+def words(text: str) -> list[str]:
+    """Without variables in front."""
+    parts = shlex.split(text)
+    return [part for place, part in enumerate(parts) if place or "=" not in part]
