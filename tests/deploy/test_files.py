@@ -244,12 +244,14 @@ def test_systemd_understands_its_units(tmp_path):
         text = path.read_text().replace("/srv/homeproductions", f"{tmp_path}/here")
         (tmp_path / path.name).write_text(text.replace("User=homeproductions", "User=daemon"))
     units = sorted(str(path) for path in tmp_path.glob("home*"))
-    done = run(program("systemd-analyze"), "verify", "--man=no", *units)
+    if not (analyze := shutil.which("systemd-analyze")):
+        pytest.skip("there is no systemd on this machine")  # not even a container of CI has one
+    done = run(analyze, "verify", "--man=no", *units)
     ours = [line for line in done.stderr.splitlines() if "homeproductions" in line]
 
     assert (len(units), done.returncode, ours) == (3, 0, [])
     (tmp_path / "homeproductions-worker.service").write_text("[Service]\nExecStart=/nonexistent/program\n")
-    assert run(program("systemd-analyze"), "verify", "--man=no", *units).returncode != 0
+    assert run(analyze, "verify", "--man=no", *units).returncode != 0
 
 
 def test_nginx_understands_its_site(tmp_path):

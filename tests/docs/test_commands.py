@@ -12,6 +12,7 @@ from homeproductions.embedded_postgres import throwaway
 from tests.docs import not_run
 from tests.docs.reading import Command, commands_of, pages
 from tests.docs.sandbox import Sandbox
+from tests.outside import program
 from tests.processes import ROOT, free_port
 
 pytestmark = pytest.mark.timeout(400)
@@ -69,6 +70,8 @@ def test_commands_that_are_not_run_could_be(page):
 @pytest.mark.parametrize("page", [page for page in pages() if split(commands_of(ROOT / page))[0]])
 def test_commands_do_what_the_page_says(page, sandbox, request):
     to_run, _ = split(commands_of(ROOT / page))
+    if any("curl " in text for text in to_run):
+        program("curl")
     variables = {} if page in FROM_NOTHING else request.getfixturevalue("ready")
 
     failed, output = sandbox.run(to_run, **variables)
