@@ -45,7 +45,7 @@ def values(host: str) -> dict[str, str]:
 def filled(example: str, known: dict[str, str]) -> str:
     """The example with these values in it. Raises KeyError for one that the example does not have."""
     for name, value in known.items():
-        example, found = re.subn(rf"(?m)^{name}=.*$", lambda _, line=f"{name}={value}": line, example)
+        example, found = re.subn(rf"(?m)^{name}=.*$", f"{name}={value}", example)
         if found != 1:
             raise KeyError(name)
     return example

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles import finders, storage
 from django.contrib.staticfiles.apps import StaticFilesConfig
@@ -41,19 +40,24 @@ class Hashed(CompressedManifestStaticFilesStorage):
 
 
 def are_collected() -> bool:
-    return bool(storage.staticfiles_storage.hashed_files)
+    return bool(_collected())
 
 
 def outdated() -> list[str]:
     """The names of this code's static files that were not collected, or with another content. Reads all of them."""
-    root, known = Path(settings.STATIC_ROOT), storage.staticfiles_storage.hashed_files
-    ignored = apps.get_app_config("staticfiles").ignore_patterns
+    root, known = Path(settings.STATIC_ROOT), _collected()
     return sorted(
         name
         for finder in finders.get_finders()
-        for name, place in finder.list(ignored)
+        for name, place in finder.list(StaticFiles.ignore_patterns)
         if name not in known or not _is_same(Path(place.path(name)), root / name)
     )
+
+
+def _collected() -> dict[str, str]:
+    """Each name with its hashed one."""
+    hashed: Any = storage.staticfiles_storage
+    return dict(hashed.hashed_files)
 
 
 def _is_same(source: Path, collected: Path) -> bool:

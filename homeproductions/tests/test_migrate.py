@@ -31,7 +31,7 @@ def test_change_outside_a_transaction_blocks_nobody_and_may_wait():
 
 
 @pytest.fixture
-def failures(monkeypatch):
+def failures(monkeypatch, db):
     """What happens at each try to migrate; then it succeeds."""
     waiting = []
 

@@ -98,7 +98,7 @@ def scan(address, ticket):
 
 
 @pytest.mark.real_bcrypt
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.django_db(transaction=True)
 def test_ticket_issued_before_admits_after_on_a_new_server(inbox, tmp_path, on_the_path):
     evening = Evening(inbox)

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.core.management.commands import migrate as django_migrate
-from django.db import OperationalError, connection
-from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, UndefinedTable
+from django.db import connection
+from psycopg.errors import QueryCanceled
 
 from homeproductions.management.commands import migrate
 from tests.factories import make_tier
@@ -98,37 +97,6 @@ def somebody_is_held_up():
             return True
         time.sleep(0.2)
     return False
-
-
-@pytest.mark.parametrize("kind", [LockNotAvailable, DeadlockDetected])
-def test_table_that_is_never_free_is_said_in_a_sentence(monkeypatch, kind):
-    tries = []
-
-    def busy(*args, **options):
-        tries.append(1)
-        raise OperationalError("canceling statement due to lock timeout") from kind()
-
-    monkeypatch.setattr(django_migrate.Command, "handle", busy)
-    monkeypatch.setattr(migrate, "TRIES", 3)
-    monkeypatch.setattr(migrate, "PAUSE", 0)
-
-    with pytest.raises(CommandError, match="A table is in use all the time"):
-        call_command("migrate", verbosity=0)
-    assert len(tries) == 3
-
-
-def test_what_is_not_about_a_lock_is_not_tried_again(monkeypatch):
-    tries = []
-
-    def broken(*args, **options):
-        tries.append(1)
-        raise OperationalError("disk full") from UndefinedTable()
-
-    monkeypatch.setattr(django_migrate.Command, "handle", broken)
-
-    with pytest.raises(OperationalError, match="disk full"):
-        call_command("migrate", verbosity=0)
-    assert len(tries) == 1
 
 
 def test_migration_that_does_not_end_is_not_waited_for_for_ever(monkeypatch):

@@ -12,7 +12,7 @@ from tests.outside import SYSTEM
 from tests.processes import ROOT, free_port
 
 MARK = "@@ command "
-PATIENCE = 240  # seconds, for what takes 20 on an idle machine
+PATIENCE = 600  # seconds, for what takes 30 on an idle machine
 FOLDERS = (
     "run",
     "etc/systemd/system",
@@ -21,14 +21,19 @@ FOLDERS = (
     "etc/nginx/sites-enabled",
     "var/backups",
 )
-# Programs that stay in the foreground: run for so long, and then asked to stop.
-STAYS = ("gunicorn ", "python manage.py process_outbox --loop")
+# Programs that stay in the foreground, and what each says once it is there. It is asked to stop then, and must do so well.
+STAYS = {"gunicorn ": "Booting worker", "python manage.py process_outbox --loop": "outbox worker started"}
+STAY = """stays() {
+  sign=$1; shift
+  "$@" >stays.log 2>&1 &
+  for _ in $(seq 600); do grep -q "$sign" stays.log && break; kill -0 $! || break; sleep 0.2; done
+  cat stays.log; grep -q "$sign" stays.log; kill $!; wait $!
+}"""
 ASKS = "python manage.py forget "  # and nobody is there to answer
 # Where a dump is restored, nothing has run yet.
 NEW_MACHINE = """systemctl stop homeproductions-web.service homeproductions-worker.service
 sudo -u postgres dropdb homeproductions
 sudo -u postgres createdb --owner homeproductions homeproductions"""
-WHILE = "timeout --preserve-status --signal TERM 8 "
 
 
 class Sandbox:
@@ -59,7 +64,7 @@ class Sandbox:
     def run(self, commands: list[str], **variables: str) -> tuple[str, str]:
         """One shell for all of them, as for whoever types them. Returns what failed (nothing: "") and all output."""
         lines = [f"echo '{MARK}{number}'\n{self._fit(text)}" for number, text in enumerate(commands)]
-        script = "\n".join(["set -e -o pipefail", *lines, f"echo '{MARK}{len(commands)}'"])
+        script = "\n".join(["set -e -o pipefail", STAY, *lines, f"echo '{MARK}{len(commands)}'"])
         environment = {**self._environment(), **variables}
         done = subprocess.run(
             ["bash", "-c", script],
@@ -88,7 +93,8 @@ class Sandbox:
             text = f"{NEW_MACHINE}\n{text}"
         if text.startswith(ASKS):
             text += " --yes"
-        return WHILE + text if text.startswith(STAYS) else text
+        signs = [sign for start, sign in STAYS.items() if text.startswith(start)]
+        return f"stays '{signs[0]}' {text}" if signs else text
 
     def _fill_in(self) -> str:
         """What the page asks for when .env is there."""

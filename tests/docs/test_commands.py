@@ -15,7 +15,7 @@ from tests.docs.sandbox import Sandbox
 from tests.outside import program
 from tests.processes import ROOT, free_port
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 # Pages that begin with a bare machine; the others are about one that is set up.
 FROM_NOTHING = ("docs/operations.md",)
 KEYS = {"JWT_SECRET": secrets.token_urlsafe(48), "JWT_REFRESH_SECRET": secrets.token_urlsafe(48)}
