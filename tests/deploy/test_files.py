@@ -58,6 +58,8 @@ def test_every_place_starts_the_same_programs():
 
     assert (railway["startCommand"], railway["preDeployCommand"]) == (web, [PROCFILE["release"]])
     assert (worker_there["startCommand"], "healthcheckPath" in worker_there) == (worker, False)
+    # Whichever of the two comes first: the code of neither meets tables that are older than it.
+    assert worker_there["preDeployCommand"] == railway["preDeployCommand"]
     assert image_starts == web.split()
     assert unit("homeproductions-web.service")["ExecStart"].endswith(f"/deploy/run python -m {web}")
     assert unit("homeproductions-worker.service")["ExecStart"].endswith(f"/deploy/run {worker}")

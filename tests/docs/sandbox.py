@@ -21,7 +21,7 @@ FOLDERS = (
     "etc/nginx/sites-enabled",
     "var/backups",
 )
-# Programs that stay in the foreground, and what each says once it is there. It is asked to stop then, and must do so well.
+# Programs that stay in the foreground, and what each says once it is there. Then it is asked to stop, and must do so.
 STAYS = {"gunicorn ": "Booting worker", "python manage.py process_outbox --loop": "outbox worker started"}
 STAY = """stays() {
   sign=$1; shift
