@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
@@ -78,6 +80,16 @@ def _template(pattern: Any) -> str:
     text = pattern._route if isinstance(pattern, RoutePattern) else pattern._regex
     named = SEGMENT.sub(lambda found: f"{{{found['short'] or found['long']}}}", text)
     return re.sub(r"\(/\.\*\)\?", "/nothing", named).replace("/?$", "").removeprefix("^").removesuffix("$")
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever is changed within is taken back; a service may believe that it commits."""
+    block = transaction.atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        transaction.set_rollback(True)
 
 
 class Caller:

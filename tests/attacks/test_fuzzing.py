@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from django.db import transaction
 from django.http import HttpResponse
 from django.urls import path
 from hypothesis import HealthCheck, Phase, given, settings
@@ -20,7 +19,7 @@ from homeproductions.urls import urlpatterns
 from homeproductions.wsgi import application
 from tests.lengths import length
 
-from .routes import Caller, every_route
+from .routes import Caller, every_route, undone
 from .season import Season
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get", "\xff"]
@@ -147,11 +146,10 @@ class Server:
     def answer(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         told: list[Any] = []
         known = self.signed_in if environ.pop("is_signed_in") else {}
-        with transaction.atomic():
+        with undone():
             response = application({**environ, **known}, lambda status, headers: told.append((status, headers)))
             content = b"".join(response)
             response.close()
-            transaction.set_rollback(True)
         status, headers = told[0]
         self.statuses[int(status.split()[0])] += 1
         return int(status.split()[0]), dict(headers), content
