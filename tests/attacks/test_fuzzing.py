@@ -209,7 +209,7 @@ def test_no_bytes_are_our_fault(server, season, part):
     fuzz(server, paths, length(400, 10_000))
 
     # It came as far as views that had something to say.
-    assert (len(paths) >= 4, server.statuses[200] > 10, len(server.statuses) > 3) == (True, True, True)
+    assert (len(paths) >= 4, server.statuses[200] > 0, len(server.statuses) > 3) == (True, True, True)
 
 
 # --- Controls ------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from accounts.services import sessions
 from events.api import serializers as event_bodies
 from events.models import Event
 from homeproductions import memory
-from homeproductions.api import snake_case
+from homeproductions.request_data import snake_case
 from newsletter.api.serializers import AddressBody
 from orders.models import Order
 from tests.factories import bearer, make_order

@@ -4,8 +4,8 @@ import pytest
 from django.core import mail
 from django.test import Client
 
+from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.mail.services import process_due
 from orders import mails
 from tests.factories import make_order, make_user
 
