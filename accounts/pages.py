@@ -17,7 +17,8 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from homeproductions.errors import Refused
+from homeproductions import throttles
+from homeproductions.errors import RateLimited, Refused
 
 from .errors import DeadLink
 from .services import passwords
@@ -51,7 +52,15 @@ class SetPassword(View):
         try:
             return super().dispatch(request, *args, **kwargs)
         except DeadLink as refusal:
-            return self._show(request, {"title": "This link does not work", "refusal": refusal}, refusal.status)
+            return self._refuse(request, refusal)
+
+    def _refuse(self, request: HttpRequest, refusal: Refused) -> HttpResponse:
+        """Whoever guesses links is stopped, as at the links of guests."""
+        try:
+            throttles.count_page_miss(request)
+        except RateLimited as too_many:
+            refusal = too_many
+        return self._show(request, {"title": "This link does not work", "refusal": refusal}, refusal.status)
 
     def get(self, request: HttpRequest, user_id: UUID, token: str) -> HttpResponse:
         return self._ask(request, user_id, token, NewPasswordForm())

@@ -391,6 +391,8 @@ class RateLimits:
         usage = noted(request)
         for name, value in usage.headers().items() if usage else ():
             response.headers[name] = value
+        if usage and response.status_code == RateLimited.status:
+            response.headers.setdefault("Retry-After", str(usage.reset))
         return response
 
 

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.urls import URLPattern, path, re_path
 from django.views.generic import RedirectView
 from django.views.static import serve
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
@@ -31,6 +31,7 @@ from orders.api import public as orders
 
 from . import api, export_page
 from .dashboard import dashboard
+from .description import Description
 from .errors import NotFound
 from .health import Health, Live
 from .metrics import Metrics
@@ -113,7 +114,7 @@ urlpatterns = [
     route("api/newsletter/unsubscribe", newsletter.Unsubscribe, "newsletter-unsubscribe"),
     route("api/webhook/payment", webhooks.PaymentWebhook, "payment-webhook"),
     route("api/webhook/recurrente", webhooks.RecurrenteWebhook, "recurrente-webhook"),
-    re_path(r"^api/schema/?$", SpectacularJSONAPIView.as_view(), name="schema"),
+    re_path(r"^api/schema/?$", Description.as_view(), name="schema"),
     re_path(r"^api/docs/?$", docs, name="docs"),
     re_path(r"^api/admin(/.*)?$", NoSuchAdminRoute.as_view()),
     re_path(r"^api(/.*)?$", NoSuchRoute.as_view()),

@@ -11,9 +11,11 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from homeproductions.errors import Refused
+from homeproductions import throttles
+from homeproductions.errors import RateLimited, Refused
 
 from . import queries, services
+from .errors import LinkUnknown
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ ASK_TO_LEAVE = Words(
 LEFT = Words("You are off the list", "We will send you no more news. Changed your mind? Simply subscribe again.")
 NOT_ON_THE_LIST = Words("You are off the list", "You have left already. We send you no news.")
 BROKEN = "This link does not work"
+TOO_OFTEN = "One moment, please"
 
 
 # The token in the address is the whole authority: no cookie or session counts here, so a forged request from another
@@ -46,9 +49,20 @@ class LinkPage(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            return super().dispatch(request, *args, **kwargs)
+            return self.answer(request, *args, **kwargs)
+        except RateLimited as refusal:
+            return say(request, Words(TOO_OFTEN, str(refusal)), status=refusal.status)
         except Refused as refusal:
             return say(request, Words(BROKEN, str(refusal)), status=refusal.status)
+
+    def answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Whoever guesses links is stopped; a link that works is never counted, however many readers share an
+        address."""
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except LinkUnknown:
+            throttles.count_page_miss(request)
+            raise
 
 
 class Confirm(LinkPage):

@@ -221,8 +221,4 @@ def waiting_for_notice(request: HttpRequest, state: str) -> dict[str, Any]:
 
 def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:
     title, text = {404: NO_LINK, 429: TOO_OFTEN, 503: BUSY}.get(refusal.status, ("Sorry", str(refusal)))
-    response = render(request, "public/order.html", {"title": title, "text": text}, status=refusal.status)
-    usage = throttles.noted(request)
-    if refusal.status == 429 and usage:
-        response.headers["Retry-After"] = str(usage.reset)
-    return response
+    return render(request, "public/order.html", {"title": title, "text": text}, status=refusal.status)

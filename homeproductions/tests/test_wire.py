@@ -187,3 +187,11 @@ def test_schema_lists_every_route(api):
         "/api/checkin/verify/{number}",
         *PUBLIC_PATHS,
     } <= paths
+
+
+@pytest.mark.parametrize("query", ["version=a%0d%0aX-Attack:%201", "lang=es", "version=2", "format=yaml"])
+def test_description_is_the_same_whatever_is_asked_for(api, query):
+    answer = api.get(f"/api/schema?{query}")
+
+    assert (answer.status_code, answer.json()) == (200, api.get("/api/schema").json())
+    assert "X-Attack" not in answer

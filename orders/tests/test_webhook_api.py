@@ -96,50 +96,6 @@ def test_same_payment_under_another_event_id_counts_once(api, order):
     assert (Payment.objects.count(), OutboxEmail.objects.count()) == (1, 1)
 
 
-def attacks(body):
-    good = signed_headers(SECRET, body, event_id="msg_1")
-    signature = good["webhook-signature"]
-    now = timezone.now()
-    yield "none", {}
-    yield "empty", {**good, "webhook-signature": ""}
-    yield "no comma", {**good, "webhook-signature": signature.replace(",", "")}
-    yield "two commas", {**good, "webhook-signature": signature.replace(",", ",,")}
-    yield "bad base64", {**good, "webhook-signature": "v1,%%%%"}
-    yield "not ascii", {**good, "webhook-signature": "v1,ñandú"}
-    yield "other id", {**good, "webhook-id": "msg_2"}
-    yield "other key", signed_headers(new_secret(), body)
-    yield "too old", signed_headers(SECRET, body, at=now - timedelta(seconds=302))
-    yield "too new", signed_headers(SECRET, body, at=now + timedelta(seconds=302))
-    yield "no time", {**good, "webhook-timestamp": "never"}
-    yield "old header", {"X-Signature": signature}
-
-
-@pytest.mark.parametrize("attack", [name for name, _ in attacks(b"{}")])
-def test_bad_signature_changes_nothing(api, order, attack):
-    body = paid_body(order)
-
-    response = api.post(PATH, body, headers=dict(attacks(body))[attack])
-
-    order.refresh_from_db()
-    assert (response.status_code, response.json()["code"]) == (401, "INVALID_SIGNATURE")
-    assert (order.status, WebhookDelivery.objects.count(), Payment.objects.count()) == ("pending", 0, 0)
-
-
-def test_changed_body_is_refused(api, order):
-    body = paid_body(order)
-
-    response = api.post(PATH, body + b" ", headers=signed_headers(SECRET, body))
-
-    assert (response.status_code, WebhookDelivery.objects.count()) == (401, 0)
-
-
-@pytest.mark.parametrize("seconds", [-295, 295])
-def test_clocks_may_differ_by_five_minutes(api, order, seconds):
-    at = timezone.now() + timedelta(seconds=seconds)
-
-    assert deliver(api, paid_body(order), at=at).status_code == 200
-
-
 def test_route_is_not_there_without_a_secret(api, order, settings):
     settings.PAYMENT_WEBHOOK_SECRETS = []
 
@@ -291,27 +247,6 @@ def test_failed_and_unknown_states_change_nothing(api, order, content):
     order.refresh_from_db()
     assert (response.status_code, response.json()) == (200, {"received": True, "processed": True})
     assert (order.status, Payment.objects.count()) == ("pending", 0)
-
-
-@pytest.mark.parametrize(
-    "body", [b"nonsense", b"[]", b"{}", b"[" * 100_000, b'{"a":' * 9_000, b'{"status":"paid","order_id":"\\u0000"}']
-)
-def test_signed_nonsense_is_kept_and_ignored(api, db, body):
-    response = deliver(api, body)
-
-    assert (response.status_code, response.json()["processed"]) == (200, False)
-    delivery = WebhookDelivery.objects.get()
-    assert (bytes(delivery.body), delivery.status) == (body, "ignored")
-
-
-@pytest.mark.parametrize("value", [{"a": 1}, [], 1.5, True, "x" * 100_000, "a\u2028b"], ids=str)
-@pytest.mark.parametrize("field", ["event", "data", "order_id", "status", "payment_id", "reference", "currency"])
-def test_hostile_but_signed_values_are_never_our_fault(api, order, field, value):
-    content = {"status": "paid", "order_id": order.order_number, "amount_in_cents": 1, field: value}
-
-    assert deliver(api, json.dumps(content).encode()).status_code == 200
-    order.refresh_from_db()
-    assert order.status == "pending"
 
 
 def test_large_and_unannounced_bodies_are_refused_unread(api, order):

@@ -165,6 +165,12 @@ def test_preview_shows_the_mail_and_notes_who_looked(client, ana, ticket):
     assert (ticket.status, ticket.attempts, mail.outbox) == ("pending", 0, [])
 
 
+def test_guests_name_is_no_markup_in_the_text_of_a_preview(client, ana, ticket):
+    page = client.get(f"{LIST}{ticket.pk}/preview/").content.decode()
+
+    assert ("Hello Lucía &lt;b&gt;Pérez&lt;/b&gt;," in page, "<b>Pérez" in page) == (True, False)
+
+
 def test_frame_may_do_nothing_but_be_seen(client, ana, ticket):
     frame = client.get(frame_of(client.get(f"{LIST}{ticket.pk}/preview/")))
 

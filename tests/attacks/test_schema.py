@@ -3,14 +3,16 @@
 import pytest
 import schemathesis
 from django.core.management import call_command
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.http import HttpResponse
 from hypothesis import HealthCheck, settings
 from schemathesis import checks
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi import checks as openapi_checks
 
+from homeproductions import health
 from homeproductions.wsgi import application
 from tests.factories import bearer, make_event, make_order, make_tier, make_user
+from tests.lengths import length
 
 schema = schemathesis.openapi.from_wsgi("/api/schema", application)
 
@@ -26,17 +28,6 @@ CHECKS = [
 
 
 @pytest.fixture
-def one_transaction(db):
-    """The real WSGI entrance gives its connection back after each request; here all of them share the test's."""
-    signals = (request_started, request_finished)
-    for signal in signals:
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in signals:
-        signal.connect(close_old_connections)
-
-
-@pytest.fixture
 def season(one_transaction):
     """Something of everything, so that answers are not just empty lists."""
     tier = make_tier(make_event(slug="luna-llena", artists=["A"]), description="x")
@@ -45,8 +36,15 @@ def season(one_transaction):
     return make_user("superadmin")
 
 
+@pytest.mark.timeout(1800)
 @schema.parametrize()
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+@settings(
+    max_examples=length(10, 300),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
 def test_operation_answers_as_described(case, season):
     headers = {**bearer(season), "Accept-Encoding": "identity"}
     case.call_and_validate(headers=headers, checks=CHECKS)
@@ -54,3 +52,19 @@ def test_operation_answers_as_described(case, season):
 
 def test_schema_is_generated_without_warnings(tmp_path):
     call_command("spectacular", validate=True, fail_on_warn=True, file=str(tmp_path / "schema.yml"))
+
+
+def test_control_answer_that_is_not_as_described_is_found(season, monkeypatch):
+    monkeypatch.setattr(health.Live, "get", lambda view, request: HttpResponse(b"{}", content_type="application/json"))
+    case = schema["/health/live"]["GET"].Case()
+
+    with pytest.raises(FailureGroup):
+        case.call_and_validate(checks=CHECKS)
+
+
+def test_control_fault_is_found(season, monkeypatch):
+    monkeypatch.setattr(health.Live, "get", lambda view, request: 1 / 0)
+    case = schema["/health/live"]["GET"].Case()
+
+    with pytest.raises(FailureGroup):
+        case.call_and_validate(checks=CHECKS)
