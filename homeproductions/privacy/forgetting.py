@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import services as audit
-from homeproductions import throttles
+from homeproductions import counting
 from homeproductions.mail import forgetting as mails
 from homeproductions.traces import Traces
 from newsletter import services as newsletter
@@ -78,6 +78,6 @@ def _forget_office(traces: Traces) -> None:
 
 def _forget_counts(person: Person) -> None:
     """Counters hold hashes only and end within the hour; those of this person need not wait for that."""
-    throttles.forget_count("account", person.email)
+    counting.forget_count("account", person.email)
     for order_id in person.holdings.orders:
-        throttles.forget_count("pay", str(order_id))
+        counting.forget_count("pay", str(order_id))

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from accounts.services import sessions as accounts
 from audit.models import AuditLog
-from homeproductions import environment, throttles
+from homeproductions import counting, environment, throttles
 from homeproductions.counters import PostgresCounters
 from homeproductions.urls import urlpatterns
 from orders.models import Order
@@ -145,7 +145,7 @@ def test_behind_a_trusted_proxy_the_right_most_stranger_counts(api, limit, setti
     ],
 )
 def test_address_is_grouped(address, group):
-    assert throttles.address_of(asked_from(REMOTE_ADDR=address)) == group
+    assert counting.address_of(asked_from(REMOTE_ADDR=address)) == group
 
 
 # --- Sign-in ------------------------------------------------------------------------------------------------

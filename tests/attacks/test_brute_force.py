@@ -12,7 +12,7 @@ import time_machine
 from django.test import Client
 
 from accounts.models import User
-from homeproductions import throttles
+from homeproductions import counting
 from newsletter import links as newsletter_links
 from newsletter.models import Subscriber
 from orders import codes, links
@@ -269,7 +269,7 @@ def test_ticket_codes_are_guessed_by_signed_in_staff_only_and_not_for_long(path)
 
 
 def test_control_server_that_believes_any_forwarded_address_is_noticed(monkeypatch):
-    monkeypatch.setattr(throttles, "client_address", lambda request: request.META.get("HTTP_X_FORWARDED_FOR"))
+    monkeypatch.setattr(counting, "client_address", lambda request: request.META.get("HTTP_X_FORWARDED_FOR"))
 
     assert limited_after(GUESSES["password at the API"], asking(forged)) == TRIES
 
