@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import Token
 
 from .models import User
@@ -14,7 +15,20 @@ ISSUER = "home-productions"
 LEEWAY_SECONDS = 10  # two hosts' clocks are never quite the same
 
 
-class AccessToken(Token):
+class SignedToken(Token):
+    """Raises TokenError for whatever is wrong with a token, claims of a kind that the library does not expect too."""
+
+    def __init__(self, token: Any = None, verify: bool = True) -> None:
+        if token is None:
+            super().__init__(None, verify)
+            return
+        try:
+            super().__init__(token, verify)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise TokenError("The token's claims cannot be read.") from error
+
+
+class AccessToken(SignedToken):
     """Proves who is calling for 15 minutes. Carries the user's token version: raising that ends it at once."""
 
     token_type = "access"
@@ -34,7 +48,7 @@ class AccessToken(Token):
         return _backend(settings.JWT_SECRET)
 
 
-class RefreshJWT(Token):
+class RefreshJWT(SignedToken):
     """Buys the next pair of tokens once. Opaque to clients; only its SHA-256 is stored."""
 
     token_type = "refresh"

@@ -163,9 +163,7 @@ class Cluster:
         """Shut down fast, and harder only when that takes too long."""
         if server := self._running_server():
             for order, seconds in ((signal.SIGINT, PATIENCE), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
-                with suppress(psutil.NoSuchProcess):
-                    server.send_signal(order)
-                if _wait_until_gone(server, seconds):
+                if _end(server, order, seconds):
                     break
         if self._process is not None:
             self._process.wait()
@@ -344,6 +342,18 @@ def _server_process(folder: Path, log: IO[str]) -> dict[str, Any]:
     if account := _server_account():
         options |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     return options
+
+
+def _end(process: psutil.Process, order: signal.Signals, seconds: float) -> bool:
+    """Whether it is gone in time. Told again each second: a server that is just starting does not listen yet, and where
+    Ctrl-C is ignored (a job in the background) the first one is lost."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(order)
+        if _wait_until_gone(process, 1):
+            return True
+    return False
 
 
 def _wait_until_gone(process: psutil.Process, seconds: float) -> bool:

@@ -370,6 +370,8 @@ X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
     # The API answers on plain http behind the host's TLS edge; a redirect would turn PUT and POST into GET.
     "security.W008",
+    # Nights begin at nine unless somebody says otherwise; for 20 seconds each evening Django takes that for "now".
+    "fields.W161",
     # HSTS preloading commits every sub-domain of the site for good; that is for the owner of the domain to decide.
     "security.W021",
 ]

@@ -51,6 +51,8 @@ def forgeries(user: User):
         yield f"other {claim}", signed({**good, claim: value})
     for claim, value in {"exp": "never", "sub": "' OR 1=1", "ver": None, "type": ["access"], "iat": "soon"}.items():
         yield f"{claim} of another kind", signed({**good, claim: value})
+    for value in ("1795000000", 10**400, 1e300, [1]):
+        yield f"exp {str(value)[:12]}", signed_anyhow({**good, "exp": value})
     for value in ({"a": 1}, 1.5, None, True, "0", user.email):
         yield f"sub {value}", signed_anyhow({**good, "sub": value})
     yield "not yet", signed({**good, "nbf": datetime.now(UTC) + timedelta(hours=1)})

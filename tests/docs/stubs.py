@@ -1,6 +1,7 @@
 """What a machine has and a sandbox has not: `sudo`, accounts, and a `systemctl` for our own units. Written as programs
 into a folder that comes first on the PATH."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,8 +17,7 @@ INSTALL = """#!/bin/sh
 exec /usr/bin/install "$@"
 """
 
-SYSTEMCTL = """#!{python}
-import os, pathlib, re, signal, subprocess, sys, time
+SYSTEMCTL = """import os, pathlib, re, signal, subprocess, sys, time
 box = pathlib.Path({box!r})
 verbs = [word for word in sys.argv[1:] if not word.startswith("--")]
 verb, names = verbs[0], verbs[1:]
@@ -57,7 +57,10 @@ for name in names:
 
 def write(folder: Path, box: Path) -> None:
     folder.mkdir()
-    systemctl = SYSTEMCTL.format(python=sys.executable, box=str(box))
+    program = folder / "systemctl.py"
+    program.write_text(SYSTEMCTL.format(box=str(box)))
+    # Not in its first line, which takes no path with a space in it.
+    systemctl = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(program))} "$@"\n'
     for name, text in (("sudo", SUDO), ("install", INSTALL), ("systemctl", systemctl)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)

@@ -95,6 +95,7 @@ def test_the_release_before_goes_on_selling(empty_house, post_office, tmp_path):
     for command in ("migrate", "ensure_admin"):
         done = house.manage(command, folder=before)
         assert done.returncode == 0, done.stderr
+    assert house.manage("migrate", "--check").returncode == 1  # there is something to migrate
 
     with deploy(house, before, ROOT) as evening:
         after.settle(house)
