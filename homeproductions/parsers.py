@@ -21,7 +21,7 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        return load_json(stream.read())
+        return load_json(read_whole(stream, parser_context))
 
 
 class StrictFormParser(FormParser):
@@ -33,12 +33,21 @@ class StrictFormParser(FormParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        text = decode(stream.read())
+        text = decode(read_whole(stream, parser_context))
         refuse_unstorable(text)
         form = QueryDict(text, encoding="utf-8")
         for values in form.lists():
             refuse_unstorable("".join(values[1]))
         return form
+
+
+def read_whole(stream: IO[bytes], parser_context: Mapping[str, Any] | None) -> bytes:
+    """The body. Raises Invalid when its sender hung up before its end: what came may read like a whole one."""
+    body = stream.read()
+    told = parser_context["request"].META.get("CONTENT_LENGTH") if parser_context else None
+    if told and len(body) < int(told):
+        raise Invalid("The body breaks off before its end.")
+    return body
 
 
 def load_json(body: bytes) -> Any:

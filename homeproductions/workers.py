@@ -12,8 +12,9 @@ from gunicorn.workers import gthread
 
 # Seconds. Who comes while all threads are busy must not wait until one of the others goes.
 LONGEST_WAIT = 0.002
-# Whoever sends a byte now and then holds a thread, and there are few: so long may all of a request take, and so long
-# may nothing come in between. A picture of 10 MB from a telephone takes a minute.
+# Whoever sends a byte now and then holds a thread, and there are few: so long may all of a request take (a picture of
+# 10 MB from a telephone takes a minute), and so long may nothing come in between. With a few dozen connections somebody
+# could still hold all threads: a proxy that reads requests whole before it passes them on keeps such clients away.
 LONGEST_REQUEST, LONGEST_PAUSE = 120, 10
 LONGEST_ANSWER = 60  # each piece of it
 UNREADABLE = "This is not a request that can be read, or its address or headers are too long."

@@ -1,5 +1,5 @@
 """Attacks on the protocol itself, on real connections to the real web server: what two readers could take for different
-requests is refused, what is too long is refused, and a slow client ties up nobody else."""
+requests is refused, what is too long is refused, and a slow client is let go in the end."""
 
 import json
 import re
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
@@ -195,6 +196,17 @@ def test_body_that_breaks_off_is_no_request(server):
             wire.socket.shutdown(socket.SHUT_WR)
             assert (statuses(wire.everything()) or [400])[0] in range(400, 500)
     assert not WebhookDelivery.objects.exists()
+
+
+def test_body_that_breaks_off_where_it_could_end_is_no_request(server):
+    whole, head = b'{"email": "ana@example.com"}', ("Content-Type: application/json",)
+    answered = []
+    for told in (len(whole), len(whole) + 1):
+        with Wire(server) as wire:
+            wire.send(request(f"Content-Length: {told}", *head, target="/api/newsletter/subscribe", body=whole))
+            wire.socket.shutdown(socket.SHUT_WR)
+            answered += statuses(wire.everything())
+    assert answered == [201, 400]
     assert requests.get(f"{server}/health", timeout=PATIENCE).ok
 
 
@@ -212,8 +224,8 @@ NEVER_DONE = {
 def impatient(transactional_db):
     """`impatient(seconds)` is a server that waits so long for its clients."""
 
-    def start(seconds: int):
-        variables = {"RATE_LIMIT_ENABLED": "0", "IMPATIENT_SECONDS": str(seconds)}
+    def start(seconds: int, request: int = 120):
+        variables = {"RATE_LIMIT_ENABLED": "0", "IMPATIENT_SECONDS": str(seconds), "WHOLE_SECONDS": str(request)}
         return web_server("tests.impatient_wsgi", workers=1, **variables)
 
     return start
@@ -233,6 +245,36 @@ def test_control_server_that_waits_for_ever_is_held(impatient):
         assert not served(server)
         for wire in wires:
             wire.socket.close()
+
+
+@pytest.mark.parametrize(("seconds", "is_held"), [(2, False), (300, True)])
+def test_clients_that_send_a_byte_now_and_then_are_let_go(impatient, seconds, is_held):
+    """The second one is the control: a server with much more patience for a whole request."""
+    with impatient(30, request=seconds) as server, trickling(server):
+        deadline = time.monotonic() + (10 if is_held else 4 * PATIENCE)
+        while not (free := served(server)) and time.monotonic() < deadline:
+            pass
+    assert free is not is_held
+
+
+@contextmanager
+def trickling(address: str) -> Iterator[None]:
+    wires, over = [Wire(address) for _ in range(8)], Event()
+
+    def trickle() -> None:
+        for wire in wires:
+            wire.send(NEVER_DONE["half a head"] + b"X-A: ")
+        while not over.wait(0.2):
+            for wire in wires:
+                wire.send(b"a")
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(trickle)
+        time.sleep(1)  # the threads of the server are taken
+        yield
+        over.set()
+    for wire in wires:
+        wire.socket.close()
 
 
 @contextmanager
