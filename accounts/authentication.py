@@ -41,7 +41,7 @@ _checked: Memory[AccessToken] = Memory()
 
 def _check(text: str) -> AccessToken:
     try:
-        token = AccessToken(text.encode("ascii", "strict"))  # type: ignore[arg-type]
+        token = AccessToken(text.encode("ascii", "strict"))
     except (TokenError, ValueError) as error:
         raise InvalidToken from error
     if token.get("type") != AccessToken.token_type:

@@ -112,7 +112,7 @@ def _lock_unchanged(user: User) -> bool:
 def _readable(token: str) -> str:
     """The fingerprint of a token that we signed and that is in time. Raises InvalidRefreshToken."""
     try:
-        RefreshJWT(token.encode("ascii", "strict"))  # type: ignore[arg-type]
+        RefreshJWT(token.encode("ascii", "strict"))
     except (TokenError, ValueError) as error:
         raise InvalidRefreshToken from error
     return fingerprint(token)
