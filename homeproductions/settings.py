@@ -22,9 +22,9 @@ JWT_REFRESH_SECRET = env.str("JWT_REFRESH_SECRET")
 SECRET_KEY = env.str("SECRET_KEY", environment.derive(JWT_SECRET, "django"))
 TICKET_KEY = env.str("TICKET_KEY", environment.derive(JWT_SECRET, "ticket"))
 KEYS_ARE_DERIVED = "SECRET_KEY" not in env.ENVIRON or "TICKET_KEY" not in env.ENVIRON
-PAYMENT_WEBHOOK_SECRETS = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
-RECURRENTE_WEBHOOK_SECRETS = env.list("RECURRENTE_WEBHOOK_SECRETS", default=[])
-STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+PAYMENT_WEBHOOK_SECRETS = env.names("PAYMENT_WEBHOOK_SECRETS")
+RECURRENTE_WEBHOOK_SECRETS = env.names("RECURRENTE_WEBHOOK_SECRETS")
+STRIPE_WEBHOOK_SECRETS = env.names("STRIPE_WEBHOOK_SECRETS")
 # With keys, each order gets a payment page of its own at the provider; Recurrente comes first.
 RECURRENTE_PUBLIC_KEY = env.str("RECURRENTE_PUBLIC_KEY", "")
 RECURRENTE_SECRET_KEY = env.str("RECURRENTE_SECRET_KEY", "")
@@ -34,8 +34,8 @@ STRIPE_API_URL = env.str("STRIPE_API_URL", "https://api.stripe.com").rstrip("/")
 
 PORT = env.int("PORT", 8080)
 PUBLIC_URL = env.str("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+TRUSTED_PROXIES = env.names("TRUSTED_PROXIES")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
 CSRF_FAILURE_VIEW = "homeproductions.api.csrf_failure"
 
@@ -223,7 +223,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
     ],
 }
-CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGIN", default=[])
+CORS_ALLOWED_ORIGINS = env.names("CORS_ORIGIN")
 CORS_URLS_REGEX = r"^/(api/|health)"
 CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 CORS_ALLOW_HEADERS = ["content-type", "authorization", "idempotency-key"]

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from homeproductions import environment
 
 ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = ROOT / "homeproductions" / "settings.py"
 GOOD = {"DATABASE_URL": "postgresql:///x", "JWT_SECRET": "a" * 32, "JWT_REFRESH_SECRET": "b" * 32}
 
 
@@ -64,6 +65,25 @@ def test_all_faults_are_named_at_once(change, named):
         ("PORT", "http"),
         ("WEB_CONCURRENCY", "0"),
         ("WORKERS_EXPECTED", "two"),
+        ("WEB_CONCURRENCY", "abc"),
+        ("DATABASE_URL", "postgresql://user:half/half@host/name"),
+        ("ALLOWED_HOSTS", "https://t.example"),
+        ("ALLOWED_HOSTS", "t.example:8080"),
+        ("ALLOWED_HOSTS", "t.example/shop"),
+        ("CORS_ORIGIN", "t.example"),
+        ("CORS_ORIGIN", "https://t.example, https://t.example/shop"),
+        ("CORS_ORIGIN", "https://t.example/"),
+        ("CORS_ORIGIN", "*"),
+        ("TIME_ZONE", "Mars"),
+        ("TIME_ZONE", "America"),
+        ("TIME_ZONE", "../etc/passwd"),
+        ("RATE_LIMIT_WINDOW_MS", "999"),
+        ("BACKUP_MAX_AGE", "1y"),
+        ("BACKUP_MAX_AGE", "9999999999d"),
+        ("JWT_ACCESS_EXPIRES", "soon"),
+        ("JWT_REFRESH_EXPIRES_DAYS", "9999999999"),
+        ("RATE_LIMIT_ORDERS", "zz"),
+        ("RATE_LIMIT_ORDERS", "0/m"),
     ],
 )
 def test_value_that_cannot_be_meant_is_named(name, value):
@@ -81,10 +101,52 @@ def test_value_that_cannot_be_meant_is_named(name, value):
         ("EMAIL_PROVIDER", "resend"),
         ("LOG_LEVEL", "warn"),
         ("DEBUG", "0"),
+        ("DATABASE_URL", "postgresql://u:p$w`d#@h:5432/n?sslmode=verify-full"),
+        ("ALLOWED_HOSTS", "t.example, .example.org,localhost,127.0.0.1,[::1]"),
+        ("ALLOWED_HOSTS", "*"),
+        ("CORS_ORIGIN", "https://shop.example, http://127.0.0.1:8100"),
+        ("TIME_ZONE", "UTC"),
+        ("BACKUP_MAX_AGE", "26h"),
+        ("RATE_LIMIT_ORDERS", "40/15m"),
     ],
 )
 def test_good_value_passes(name, value):
     assert environment.find_faults({**GOOD, name: value}) == []
+
+
+def test_password_of_a_database_url_that_cannot_be_read_is_not_repeated():
+    [fault] = environment.find_faults({**GOOD, "DATABASE_URL": "postgresql://user:half/half@host/name"})
+
+    assert "half" not in fault
+
+
+def test_whatever_is_not_free_text_is_looked_at_before_it_is_used():
+    """What stops later stops alone, or with a traceback."""
+    read = re.findall(r"""env\.(?:int|bool|rate|maximum|names)\(\s*["'](\w+)""", SETTINGS.read_text())
+    read += re.findall(r"""duration\(env\.str\(["'](\w+)""", SETTINGS.read_text())
+
+    assert len(read) > 25
+    assert [name for name in read if name not in environment.CHECKS] == []
+
+
+def test_comma_list_may_have_spaces():
+    env = environment.load({**GOOD, "ALLOWED_HOSTS": "a.example, b.example ,"})
+
+    assert env.names("ALLOWED_HOSTS", ["localhost"]) == ["a.example", "b.example"]
+    assert env.names("CORS_ORIGIN", ["localhost"]) == ["localhost"]
+
+
+def test_every_fault_is_in_the_one_message_of_a_program():
+    faulty = {"TIME_ZONE": "Mars", "RATE_LIMIT_ORDERS": "zz", "BACKUP_MAX_AGE": "1y", "CORS_ORIGIN": "t.example"}
+    faulty |= {"ALLOWED_HOSTS": "https://t.example", "WEB_CONCURRENCY": "abc", "DATABASE_URL": "mysql://x"}
+
+    command = [sys.executable, "manage.py", "migrate"]
+    run = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **GOOD, **faulty}, capture_output=True, text=True, check=False
+    )
+
+    assert (run.returncode, run.stderr.count("\n  - "), "Traceback" in run.stderr) == (1, len(faulty), False)
+    assert [name for name in faulty if f"- {name} " not in run.stderr] == []
 
 
 @pytest.mark.parametrize(
