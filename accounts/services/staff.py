@@ -47,6 +47,11 @@ def ensure_admin() -> bool:
     return True
 
 
+def has_admin() -> bool:
+    """Whether anybody can invite people and change settings."""
+    return User.objects.filter(role=Role.SUPERADMIN, is_active=True).exists()
+
+
 @transaction.atomic
 def invite(*, email: str, name: str, role: str, actor: User) -> User:
     """A login without a password, and a mail with a link to set one. Raises Forbidden, Invalid or LoginExists."""

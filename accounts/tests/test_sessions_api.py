@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.errors import InvalidCredentials, InvalidRefreshToken
+from accounts.management.commands import ensure_admin
 from accounts.models import RefreshToken, User
 from accounts.services import sessions
 from audit.models import AuditLog
@@ -235,11 +236,28 @@ def test_weak_first_password_is_refused(first_admin, settings, password):
 
 
 @pytest.mark.parametrize("variable", ["DEFAULT_ADMIN_EMAIL", "DEFAULT_ADMIN_PASSWORD"])
-def test_first_admin_needs_both_variables(first_admin, settings, variable):
+def test_first_admin_needs_both_variables(first_admin, settings, variable, capsys):
     setattr(settings, variable, "")
 
     call_command("ensure_admin")
     assert User.objects.count() == 0
+    assert capsys.readouterr() == ("", f"{ensure_admin.NOBODY}\n")
+
+
+def test_house_with_an_admin_needs_no_other(db, settings, capsys):
+    settings.DEFAULT_ADMIN_EMAIL = ""
+    User.objects.create_superuser("boss@example.com", PASSWORD)
+
+    call_command("ensure_admin")
+    assert capsys.readouterr() == ("Nothing to do.\n", "")
+
+
+@pytest.mark.parametrize("fields", [{"role": "staff"}, {"role": "superadmin", "is_active": False}], ids=str)
+def test_first_admin_who_is_none_any_more_is_said(first_admin, fields, capsys):
+    User.objects.create_user("boss@example.com", PASSWORD, name="Ana", **fields)
+
+    call_command("ensure_admin")
+    assert capsys.readouterr() == ("", f"{ensure_admin.NOT_THEM}\n")
 
 
 def race(first, second, rounds=20):

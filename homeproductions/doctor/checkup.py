@@ -22,6 +22,7 @@ NEED_NO_DATABASE: dict[str, Callable[[], Finding]] = {
 NEED_THE_DATABASE: dict[str, Callable[[], Finding]] = {
     "migrations": database.migrations,
     "clock": database.clock,
+    "admin": house.admin,
     "worker": house.worker,
     "books": house.books,
     "mails": house.mails,
@@ -33,6 +34,7 @@ NAMES = (
     "clock",
     "mail",
     "webhook",
+    "admin",
     "worker",
     "books",
     "mails",

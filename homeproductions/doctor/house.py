@@ -3,12 +3,21 @@
 from django.conf import settings
 from django.utils import timezone
 
+from accounts.services import staff
 from homeproductions.mail import heartbeat
 from orders import bookkeeping, statistics
 from orders.models import Payment
 from orders.statistics import Waiting
 
 from .finding import Finding, age, ok, plural, wrong
+
+
+def admin() -> Finding:
+    """Whether there is somebody who can let others in."""
+    if staff.has_admin():
+        return ok("There is an admin.")
+    hint = "Set DEFAULT_ADMIN_EMAIL and DEFAULT_ADMIN_PASSWORD, and run `manage.py ensure_admin`."
+    return wrong("There is no active superadmin: nobody can invite people or change settings.", hint)
 
 
 def worker() -> Finding:

@@ -4,6 +4,7 @@ import secrets
 
 import pytest
 
+from accounts.models import User
 from homeproductions import checks
 from homeproductions.mail import heartbeat
 
@@ -25,4 +26,5 @@ def well(db, settings, monkeypatch, tmp_path):
     monkeypatch.setattr("homeproductions.static_files.are_collected", lambda: True)
     monkeypatch.setattr("homeproductions.static_files.outdated", list)
     monkeypatch.setattr("homeproductions.mail.trial.sign_in", lambda: "The mail server answers.")
+    User.objects.create_superuser("boss@example.com", secrets.token_urlsafe(12))
     heartbeat.beat()

@@ -76,6 +76,7 @@ def test_database_away_is_said_once(well, monkeypatch):
     assert [name for name, verdict in verdicts().items() if verdict == "note"] == [
         "migrations",
         "clock",
+        "admin",
         "worker",
         "books",
         "mails",

@@ -7,6 +7,7 @@ import pytest
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from accounts.models import User
 from homeproductions.doctor import database, house, outside
 from homeproductions.doctor.checkup import examine
 from homeproductions.doctor.finding import Verdict
@@ -59,6 +60,14 @@ def test_silent_worker(well, back, message):
 
     assert house.worker().message.startswith(message)
     assert only_wrong() == ["worker"]
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "admin"}], ids=str)
+def test_house_without_an_admin(well, change):
+    User.objects.update(**change)
+
+    assert house.admin().message.startswith("There is no active superadmin")
+    assert only_wrong() == ["admin"]
 
 
 def test_missing_worker_among_several(well, settings):
