@@ -19,9 +19,7 @@ def main() -> None:
     elif sys.argv[1:2] and sys.argv[1] in JOINS_A_DEMO and "--loop" not in sys.argv:
         hint = join_running_demo()
     stop_if_environment_is_incomplete(hint)
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
+    run_or_say_that_the_database_is_away()
 
 
 def join_running_demo() -> str:
@@ -47,6 +45,22 @@ def stop_if_environment_is_incomplete(hint: str) -> None:
         _ = settings.INSTALLED_APPS  # the first look reads the environment
     except ImproperlyConfigured as error:
         sys.exit(f"{error}{hint}")
+
+
+def run_or_say_that_the_database_is_away() -> None:
+    """Cron mails what a command prints, and a release shows it: one sentence, as for whatever else goes wrong."""
+    from django.core.management import execute_from_command_line
+    from django.db import InterfaceError, OperationalError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except (OperationalError, InterfaceError) as error:
+        if "--traceback" in sys.argv:
+            raise
+        words = " ".join(str(error).split()) or type(error).__name__
+        sys.exit(
+            f"The database is away, or in trouble: {words} (`manage.py doctor` says more, --traceback where it was.)"
+        )
 
 
 if __name__ == "__main__":
