@@ -5,7 +5,9 @@ import re
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -210,12 +212,41 @@ def test_dump_that_failed_leaves_nothing_and_takes_nothing(old_dumps, faulty_pg_
         ({"to": ""}, "Say where to"),
         ({"to": "/nonexistent/backups"}, "is not a folder"),
         ({"keep": "a while"}, "--keep must look like"),
-        ({"to": "/proc"}, "Cannot write into /proc"),  # root cannot either
+        ({"to": "/proc"}, "Cannot read and write /proc"),  # root cannot either
     ],
 )
 def test_where_a_backup_cannot_go_is_said_in_a_sentence(tmp_path, on_the_path, change, message):
     with pytest.raises(CommandError, match=message):
         call_command("backup", **{"to": str(tmp_path), **change})
+
+
+@pytest.fixture
+def powerless():
+    """Root may do everything, and tests may run as root."""
+    if is_root := os.geteuid() == 0:
+        os.seteuid(65_534)
+    yield
+    if is_root:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def shut_folder():
+    """Not below tmp_path, where nobody but its owner gets."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        Path(folder).chmod(0o700)
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o333, 0o666, 0o000], ids=oct)
+@pytest.mark.parametrize("below", ["", "backups"])
+def test_folder_that_is_not_ours_is_said_in_a_sentence(shut_folder, on_the_path, request, mode, below):
+    (shut_folder / below).mkdir(exist_ok=True)
+    shut_folder.chmod(mode)
+    request.getfixturevalue("powerless")
+
+    with pytest.raises(CommandError, match=f"Cannot read and write {shut_folder / below}: Permission denied"):
+        call_command("backup", to=str(shut_folder / below))
 
 
 def test_missing_programs_are_named_with_what_to_do(tmp_path, monkeypatch):

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,16 +49,18 @@ class Command(BaseCommand):
     def handle(self, *, to: str, keep: str, verbosity: int, **options: Any) -> None:
         folder = _folder(to)
         age = _age(keep)
-        _clear_away(folder)
-        written = write(folder)
-        gone = let_go(folder, timezone.now().timestamp() - age.total_seconds(), written)
+        with _trouble_in(folder):
+            _clear_away(folder)
+            written = write(folder)
+            gone = let_go(folder, timezone.now().timestamp() - age.total_seconds(), written)
         if verbosity:
             size, number = f"{written.stat().st_size:,} bytes", f"{gone} older than {keep} deleted"
             self.stdout.write(f"{written} ({size}); {number}.")
 
 
 def write(folder: Path) -> Path:
-    """The new dump, complete and readable by its owner alone. Raises CommandError; nothing is left behind then."""
+    """The new dump, complete and readable by its owner alone. Raises CommandError or OSError; nothing is left behind
+    then."""
     target = folder / NAME.format(timezone.now())
     part = target.with_name(target.name + UNFINISHED)
     try:
@@ -64,8 +68,6 @@ def write(folder: Path) -> Path:
         _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
         _run("pg_restore", "--file=" + os.devnull, str(part))
         part.rename(target)
-    except OSError as error:
-        raise CommandError(f"Cannot write into {folder}: {error.strerror}.") from error
     finally:
         part.unlink(missing_ok=True)
     return target
@@ -90,9 +92,20 @@ def _folder(text: str) -> Path:
     if not text:
         raise CommandError("Say where to: set BACKUP_PATH to a folder, or give --to FOLDER.")
     folder = Path(text)
-    if not folder.is_dir():
-        raise CommandError(f"{folder} is not a folder.")
+    with _trouble_in(folder):
+        if not folder.is_dir():
+            raise CommandError(f"{folder} is not a folder.")
+        # A search (glob) would find nothing where it may not look, and old dumps would pile up.
+        next(folder.iterdir(), None)
     return folder
+
+
+@contextmanager
+def _trouble_in(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"Cannot read and write {folder}: {error.strerror}.") from error
 
 
 def _age(text: str) -> timedelta:
