@@ -58,7 +58,10 @@ def backups() -> Finding:
     """How old the newest file at BACKUP_PATH is. Whether it can be restored, only a rehearsal tells."""
     if not settings.BACKUP_PATH:
         return note("Nobody said where backups lie.", "Set BACKUP_PATH to their folder, if this host can see it.")
-    newest = _newest(Path(settings.BACKUP_PATH))
+    place = Path(settings.BACKUP_PATH)
+    if trouble := _closed(place):
+        return wrong(trouble, "Make the folder, let this account read it, or correct BACKUP_PATH.")
+    newest = _newest(place)
     allowed = settings.BACKUP_MAX_AGE.total_seconds()
     hint = "See whether the job that makes backups still runs."
     if newest is None:
@@ -70,6 +73,19 @@ def backups() -> Finding:
     if seconds > allowed:
         return wrong(f"The newest backup is {age(seconds)} old; {age(allowed)} are allowed.", hint)
     return ok(f"The newest backup is {age(seconds)} old ({size:,} bytes).")
+
+
+def _closed(place: Path) -> str:
+    """Why nobody can know what lies there; an empty text where one can look."""
+    try:
+        if place.is_file():
+            return ""
+        next(place.iterdir(), None)
+    except FileNotFoundError:
+        return f"BACKUP_PATH leads nowhere: there is no {place}."
+    except OSError as error:
+        return f"Nobody can look into {place} (BACKUP_PATH): {error.strerror}."
+    return ""
 
 
 def _newest(place: Path) -> tuple[float, int] | None:

@@ -1,7 +1,9 @@
 """Each check of the doctor, with what it is there to find; all others stay well."""
 
+import errno
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db.migrations.recorder import MigrationRecorder
@@ -175,11 +177,27 @@ def backup(path, old, text=b"PGDMP"):
     os.utime(path, (written, written))
 
 
-@pytest.mark.parametrize("place", ["night.dump", "missing", "missing/night.dump"])
-def test_backup_path_may_be_a_file_and_may_be_missing(well, settings, tmp_path, place):
+def test_backup_path_may_be_a_file(well, settings, tmp_path):
+    settings.BACKUP_PATH = str(tmp_path / "night.dump")
+
+    assert outside.backups().verdict == "ok"
+
+
+@pytest.mark.parametrize("place", ["missing", "missing/night.dump"])
+def test_backup_path_that_is_missing_is_told_from_an_empty_one(well, settings, tmp_path, place):
     settings.BACKUP_PATH = str(tmp_path / place)
 
-    assert outside.backups().verdict == ("ok" if place == "night.dump" else "wrong")
+    assert outside.backups().message == f"BACKUP_PATH leads nowhere: there is no {tmp_path / place}."
+    assert only_wrong() == ["backups"]
+
+
+def test_backup_path_that_nobody_may_read_is_told_from_an_empty_one(well, settings, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+
+    assert outside.backups().message == f"Nobody can look into {tmp_path} (BACKUP_PATH): Permission denied."
 
 
 @pytest.mark.parametrize(
