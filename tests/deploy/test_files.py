@@ -208,6 +208,19 @@ def test_settings_are_read_as_they_stand(checkout):
     )
 
 
+def test_settings_may_come_from_windows(checkout):
+    (checkout / ".env").write_bytes(b"# a comment\r\n\r\nA=a b\r\nB='quoted'\r\nPORT=\r\nJWT_SECRET=own\r\n")
+
+    assert shown(checkout, "A", "B", "PORT", "JWT_SECRET").stdout == "a b|quoted|None|own\n"
+
+
+def test_run_without_a_program_says_how_it_is_used(checkout):
+    (checkout / ".env").write_text("A=b\n")
+
+    done = run(str(checkout / "deploy/run"))
+    assert (done.returncode, done.stdout, done.stderr[:16]) == (2, "", "Usage: deploy/ru")
+
+
 def test_settings_that_cannot_be_read_are_named(checkout):
     missing = shown(checkout)
     (checkout / ".env").write_text("JWT_SECRET=x\nexport PASSWORD hunter2=3\n")
