@@ -27,6 +27,7 @@ from audit.models import AuditLog
 from events.models import Event, TicketTier
 from gallery.models import Gallery
 from homeproductions.embedded_postgres import CHECKOUT
+from homeproductions.environment import host_names, origins
 from homeproductions.mail.models import OutboxEmail
 from homeproductions.management.demo import environment, running, season
 from homeproductions.management.demo.instructions import BEGIN, END
@@ -42,6 +43,15 @@ FOREIGN = re.compile(
     r"DATABASE_|JWT_|SECRET_KEY|TICKET_KEY|EMAIL_|PAYMENT_|RECURRENTE_|STRIPE_|PUBLIC_URL|ALLOWED_HOSTS|CORS_|MEDIA_|DJANGO_"
     r"|HOME$"
 )
+
+
+@pytest.mark.parametrize("url", ["http://[2001:db8::7]:8080", "http://demo.example", ""])
+def test_addresses_of_a_demo_are_ones_that_settings_accept(monkeypatch, tmp_path, url):
+    monkeypatch.setenv("PUBLIC_URL", url)
+
+    values = environment._own_values(tmp_path)
+
+    assert [host_names(values["ALLOWED_HOSTS"]), origins(values["CORS_ORIGIN"])] == ["", ""]
 
 
 # --- The season ------------------------------------------------------------------------------------------------

@@ -234,7 +234,8 @@ def _own_values(folder: Path) -> dict[str, str]:
     own = _own_secrets(folder)["environment"]
     port = os.environ.get("PORT", "").strip() or DEFAULT_PORT
     public_url = os.environ.get("PUBLIC_URL", "").strip() or f"http://127.0.0.1:{port}"
-    hosts = ["127.0.0.1", "localhost", "[::1]", urlsplit(public_url).hostname or "localhost"]
+    host = urlsplit(public_url).hostname or "localhost"
+    hosts = ["127.0.0.1", "localhost", "[::1]", f"[{host}]" if ":" in host else host]
     values = {
         **own,
         "PORT": port,
