@@ -103,8 +103,9 @@ def _charge_id(content: dict[str, Any]) -> str:
 def _event(content: dict[str, Any]) -> str:
     """What happened, in the provider's word. A `type` without a full stop is no event, but says what something is."""
     event = content.get("event", content.get("type"))
-    is_event = isinstance(event, str) and ("event" in content or "." in event)
-    return event if is_event else ""
+    if not isinstance(event, str) or not ("event" in content or "." in event):
+        return ""
+    return event
 
 
 def _outcome(content: dict[str, Any]) -> Outcome:
