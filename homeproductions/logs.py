@@ -81,7 +81,8 @@ tell_errors = structlog.processors.ExceptionRenderer(told_by_logging)  # type: i
 
 
 def set_up_structlog() -> None:
-    """Let its loggers hand their lines to `logging`, where those of libraries arrive too."""
+    """Let its loggers hand their lines to `logging`, where those of libraries arrive too, and Python's own warnings."""
+    logging.captureWarnings(True)
     structlog.configure(
         processors=[
             *STEPS,
@@ -146,7 +147,8 @@ def _line(request: HttpRequest, status: int, request_id: str, seconds: float) ->
     path, method = json.dumps(hidden(request.path)), json.dumps(request.method)
     return (
         f'{{"event": "request", "method": {method}, "path": {path}, "status": {status}, "ms": {seconds * 1000:.1f},'
-        f' "request_id": "{request_id}",{user} "level": "info", "timestamp": "{datetime.now(UTC).isoformat()}"}}\n'
+        f' "request_id": "{request_id}",{user} "level": "info",'
+        f' "timestamp": "{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}}\n'
     )
 
 

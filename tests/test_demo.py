@@ -219,6 +219,7 @@ def test_demo_runs_as_printed_stops_cleanly_and_keeps_its_data(base):
     port = free_port()
     demo = Demo(base, PORT=port, STRIPE_API_URL="http://127.0.0.1:9")
     printed = demo.read_until("/admin/money/")
+    assert f"  http://127.0.0.1:8100/?api=http://127.0.0.1:{port}\n" in printed
     buying, paying_late = (block.partition(END)[0] for block in printed.split(BEGIN)[1:])
 
     pasted = demo.run("bash", input=buying)

@@ -1,6 +1,7 @@
 """docs/example-shop in a real browser: served from an origin of its own, it sells a ticket of the real server."""
 
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from orders.models import Order
 from orders.services import payments
 from tests.browser import PHONE, Visitor, browsing
 from tests.factories import make_event, make_tier
+from tests.outside import program
 from tests.processes import ROOT, free_port, web_server
 
 SHOP = ROOT / "docs" / "example-shop"
@@ -144,6 +146,48 @@ def test_answer_that_gets_lost_is_asked_for_with_the_same_key(visitor, origin):
     assert (Order.objects.count(), len(keys), len(set(keys))) == (1, 2, 1)
     assert all("Failed to load resource" in complaint for complaint in visitor.complaints)
     visitor.complaints.clear()
+
+
+def test_address_of_the_page_may_name_a_server_of_this_machine(folder, origin, office):
+    tier = make_tier()
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with shopping(folder, nobody) as visitor:
+        visitor.page.goto(f"{origin}/?api={office}")
+        order(visitor.page, tier)
+        expect(visitor.page.get_by_role("heading", name="Your seats are held")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "asked", ["https://shop.example", "http://127.0.0.1.shop.example", "//shop.example", "javascript:alert(1)", ""]
+)
+def test_address_of_the_page_leads_nowhere_else(visitor, origin, asked):
+    tier = make_tier()
+    elsewhere: list[str] = []
+    visitor.page.on("request", lambda request: elsewhere.append(request.url) if ".example" in request.url else None)
+
+    visitor.page.goto(f"{origin}/?api={asked}")
+
+    expect(visitor.page.get_by_role("button", name=f"Choose {tier.name} for {tier.event.name}")).to_be_visible()
+    # (the page's own address has it)
+    assert [url for url in elsewhere if not url.startswith(origin)] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "asked", "api"),
+    [
+        ("http://localhost:8100/", "http://127.0.0.1:9000/path", "http://127.0.0.1:9000"),
+        ("https://tickets.example/", "http://127.0.0.1:9000", API),
+    ],
+    ids=["tried", "for guests"],
+)
+def test_shop_for_guests_has_one_server(tmp_path, place, asked, api):
+    (tmp_path / "config.mjs").write_text((SHOP / "config.js").read_text())
+    code = "globalThis.location = new URL(process.argv[1]); console.log((await import(process.argv[2])).API)"
+    command = [program("node"), "--input-type=module", "-e", code, f"{place}?api={asked}", f"{tmp_path}/config.mjs"]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.stdout.strip(), done.stderr) == (api, "")
 
 
 def lose_answers(page: Page) -> list[str]:

@@ -50,6 +50,23 @@ def test_refresh_needs_nothing_but_the_token(api, session):
     assert RefreshToken.objects.values("family").distinct().count() == 1
 
 
+def test_new_access_secret_ends_no_session(api, session, settings):
+    settings.JWT_SECRET = "another access secret, and long enough"
+    bearer = {"Authorization": f"Bearer {session.access_token}"}
+
+    assert refused(api.get("/api/auth/me", headers=bearer)) == (401, "INVALID_TOKEN")
+    renewed = refresh(api, session.refresh_token).json()["accessToken"]
+    assert api.get("/api/auth/me", headers={"Authorization": f"Bearer {renewed}"}).status_code == 200
+
+
+def test_new_refresh_secret_ends_sessions_when_their_access_token_ends(api, session, settings):
+    settings.JWT_REFRESH_SECRET = "another refresh secret, and long enough"
+    bearer = {"Authorization": f"Bearer {session.access_token}"}
+
+    assert refused(refresh(api, session.refresh_token)) == (401, "INVALID_REFRESH_TOKEN")
+    assert api.get("/api/auth/me", headers=bearer).status_code == 200
+
+
 def test_user_id_of_old_clients_must_fit(api, session, user):
     other = make_user()
 

@@ -1,15 +1,18 @@
 """`manage.py doctor` as cron, a monitor and an operator see it, also where looking itself goes wrong."""
 
 import json
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, ProgrammingError
 
 from events.models import TicketTier
-from homeproductions.doctor import database
+from homeproductions import counters
+from homeproductions.doctor import database, news
 from homeproductions.doctor.checkup import NAMES, examine
-from homeproductions.doctor.finding import age, ok
+from homeproductions.doctor.finding import age, ok, wrong
 from homeproductions.mail.models import WorkerHeartbeat
 from tests.factories import make_order
 
@@ -42,6 +45,71 @@ def test_cron_hears_only_what_is_wrong(well, capsys):
     assert first.split()[:2] == ["WRONG", "worker"]
     assert "process_outbox" in hint
     assert stop.value.returncode == 1
+
+
+def cron(capsys, **options):
+    """What cron would mail, and the exit code."""
+    with pytest.raises((CommandError, SystemExit)) as stop:
+        call_command("doctor", verbosity=0, only_new=True, **options)
+    said = capsys.readouterr().out if isinstance(stop.value, CommandError) else ""
+    return bool(said), getattr(stop.value, "returncode", None) or stop.value.code
+
+
+def test_cron_hears_the_same_once_a_day(well, capsys):
+    WorkerHeartbeat.objects.all().delete()
+    told = []
+    with time_machine.travel("2026-11-23 12:00:00Z", tick=False) as clock:
+        for hours in (0, 11, 11, 3):
+            clock.shift(timedelta(hours=hours))
+            told.append(cron(capsys, only=["worker"]))
+
+    assert told == [(True, 1), (False, 1), (False, 1), (True, 1)]
+
+
+def test_cron_hears_what_changes(well, capsys):
+    WorkerHeartbeat.objects.all().delete()
+    told = [cron(capsys), cron(capsys)]
+    make_order(quantity=2)
+    TicketTier.objects.update(sold=5)
+    told += [cron(capsys), cron(capsys)]
+
+    assert [said for said, _ in told] == [True, False, True, False]
+
+
+def test_cron_hears_the_same_again_when_it_was_well_meanwhile(well, capsys):
+    beat = list(WorkerHeartbeat.objects.all())
+    WorkerHeartbeat.objects.all().delete()
+    told = [cron(capsys), cron(capsys)]
+    WorkerHeartbeat.objects.bulk_create(beat)
+    call_command("doctor", verbosity=0, only_new=True)
+    assert capsys.readouterr() == ("", "")
+    WorkerHeartbeat.objects.all().delete()
+
+    assert [said for said, _ in [*told, cron(capsys)]] == [True, False, True]
+
+
+def test_two_payments_are_news_after_one(well):
+    def money(count, waits):
+        return [("money", wrong(f"{count} payments to look at.", "", (f"{count}: Late, for {waits}",)))]
+
+    told = [news.is_new(money(2, "119 seconds")), news.is_new(money(2, "2 minutes")), news.is_new(money(3, "1 hour"))]
+
+    assert told == [True, False, True]
+
+
+def test_clock_that_drifts_further_is_no_news(well):
+    told = [news.is_new([("clock", wrong(f"The clock here is {skew} s ahead."))]) for skew in (6, 7)]
+
+    assert told == [True, False]
+
+
+def test_where_no_note_can_be_kept_everything_is_new(well, monkeypatch):
+    def away(*query):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(counters, "_value", away)
+
+    assert [news.is_new([("money", wrong("2 payments"))]) for _ in range(2)] == [True, True]
 
 
 def test_json_has_all_checks_in_full(well, capsys):

@@ -1,9 +1,9 @@
 """Standard Webhooks (https://www.standardwebhooks.com), also with the svix-* names of the same headers.
 
 Bodies have the contract's generic shapes (2.8): `event` or `status`, `order_id`, `payment_id`, and for the money
-`amount_in_cents` (an integer of minor units) with `currency`, at top level or under `data`. Beyond the contract,
-`event` may be `payment.refunded` or `payment.disputed`, with `refund_id` or `dispute_id` beside `payment_id`;
-a refund with the status `failed` did not reach its payer.
+`amount_in_cents` (an integer of minor units) with `currency`, at top level or under `data`. Beyond the contract, the
+event may stand in `type`, as Standard Webhooks have it, and may be `payment.refunded` or `payment.disputed`, with
+`refund_id` or `dispute_id` beside `payment_id`; a refund with the status `failed` did not reach its payer.
 """
 
 from collections.abc import Iterable, Mapping
@@ -62,8 +62,7 @@ def speaks(body: bytes) -> bool:
 def notices(body: bytes) -> list[Notice]:
     """What the delivery says. Raises Unreadable when it is no JSON object."""
     content = json_object(body)
-    event = content.get("event")
-    kind = TAKEN_BACK_EVENTS.get(event) if isinstance(event, str) else None
+    kind = TAKEN_BACK_EVENTS.get(_event(content))
     return [_charge(content) if kind is None else _taken_back(kind, content)]
 
 
@@ -101,9 +100,17 @@ def _charge_id(content: dict[str, Any]) -> str:
     return first_text(content.get("payment_id"), content.get("reference"), data.get("payment_id"), data.get("id"))
 
 
+def _event(content: dict[str, Any]) -> str:
+    """What happened, in the provider's word. A `type` without a full stop is no event, but says what something is."""
+    event = content.get("event", content.get("type"))
+    if not isinstance(event, str) or not ("event" in content or "." in event):
+        return ""
+    return event
+
+
 def _outcome(content: dict[str, Any]) -> Outcome:
-    event, state = content.get("event"), content.get("status")
-    if isinstance(event, str) and event.partition(".")[0] in NOT_MONEY:
+    event, state = _event(content), content.get("status")
+    if event.partition(".")[0] in NOT_MONEY:
         return Outcome.PENDING
     words = (event, PAID_EVENTS, FAILED_EVENTS, PENDING_EVENTS), (state, PAID_STATES, FAILED_STATES, PENDING_STATES)
     for word, *known in words:

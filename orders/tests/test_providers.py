@@ -11,9 +11,11 @@ from events.models import TicketTier
 from homeproductions.mail.models import OutboxEmail
 from orders.bookkeeping import differences
 from orders.models import JournalEntry, Order, Payment, WebhookDelivery
+from orders.providers import standard
 from orders.services import checkin, review, status
 from tests import provider_bodies as bodies
 from tests.factories import make_order, make_user
+from tests.processes import ROOT
 from tests.signing import PATH, new_secret, paid_body, signed_headers
 
 COMMON, RECURRENTE, STRIPE = new_secret(), new_secret(), "whsec_stripe_is_not_base64_!"
@@ -487,6 +489,46 @@ def test_generic_refunds_and_disputes_are_read_too(send, order):
     assert (state(order)[0], refunded(order)) == ("paid", [Decimal("10.00")])
 
 
+@pytest.mark.parametrize("event", ["checkout.completed", "payment.succeeded"])
+def test_event_may_be_named_as_standard_webhooks_name_it(send, order, event):
+    data = json.loads(paid_body(order))["data"]
+
+    assert send(json.dumps({"type": event, "data": data}).encode(), secret=COMMON) == (True, None)
+
+    assert state(order)[0] == "paid"
+
+
+def test_refund_and_dispute_may_be_named_so_as_well(send, order):
+    send(paid_body(order, payment_id="pay_1"), secret=COMMON)
+    money = {"payment_id": "pay_1", "amount_in_cents": 1000, "currency": "USD"}
+
+    part = {"type": "payment.refunded", "data": {"refund_id": "re_1", **money}}
+    dispute = {"type": "payment.disputed", "data": {"dispute_id": "dp_1", **money}}
+    answers = [send(json.dumps(content).encode(), secret=COMMON) for content in (part, dispute)]
+
+    assert answers == [(False, "partial_refund"), (False, "dispute")]
+    assert (state(order)[0], refunded(order)) == ("paid", [Decimal("10.00")])
+
+
+@pytest.mark.parametrize(
+    ("words", "becomes"),
+    [
+        ({"event": "payment.failed", "type": "payment.succeeded"}, "pending"),
+        ({"type": "payment.failed"}, "pending"),
+        ({"type": "customer.created"}, "pending"),
+        # What something is, and not what happened: the state counts.
+        ({"type": "account", "status": "paid"}, "paid"),
+    ],
+    ids=str,
+)
+def test_event_counts_before_type_and_only_where_it_is_one(send, order, words, becomes):
+    data = json.loads(paid_body(order))["data"]
+
+    send(json.dumps({**words, "data": data}).encode(), secret=COMMON)
+
+    assert (state(order)[0], alerts()) == (becomes, 0)
+
+
 # --- Words that nobody knows ---------------------------------------------------------------------------------
 
 
@@ -546,3 +588,11 @@ def test_families_without_a_common_checkout_are_one_payment_by_the_id_that_both_
     answers = [send(body) for body in ((old, new) if is_first else (new, old))]
 
     assert (answers, Payment.objects.count(), state(order)[0]) == ([(True, None)] * 2, 1, "paid")
+
+
+def test_readme_names_every_word_that_is_understood():
+    text = (ROOT / "README.md").read_text()
+    events = standard.PAID_EVENTS | standard.FAILED_EVENTS | standard.PENDING_EVENTS | set(standard.TAKEN_BACK_EVENTS)
+    states = standard.PAID_STATES | {*standard.FAILED_STATES} | standard.PENDING_STATES
+
+    assert [word for word in sorted(events | states) if f"`{word}`" not in text] == []

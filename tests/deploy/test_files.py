@@ -279,6 +279,7 @@ def test_nginx_understands_its_site(tmp_path):
 
 
 def nginx_check(folder, site):
+    site = site.replace("/var/log/nginx", str(folder))
     (folder / "site.conf").write_text(site)
     logs = f"error_log {folder}/error.log; pid {folder}/nginx.pid; events {{}}"
     (folder / "nginx.conf").write_text(f"{logs} http {{ access_log off; include {folder}/site.conf; }}")

@@ -108,6 +108,7 @@ def nginx_command(folder: Path, servers: Sequence[str], port: int) -> list[str]:
         "nginx-two-servers.conf",
         (r"^    server 127.0.0.1:8080 .*\n    server 10.0.0.12:8080 .*", lines),
         (r"listen 80;\n    listen \[::\]:80;", f"listen 127.0.0.1:{port};"),
+        (r"error_log /var/log/nginx/error.log", "error_log stderr"),
     )
     user = "user root;\n" if IS_ROOT else ""  # its workers have to get into the folder, too
     (folder / "nginx.conf").write_text(user + MAIN.format(site=site))

@@ -1,12 +1,14 @@
 """One page about how this system is: for cron, for a monitor, and for a worried operator."""
 
 import json
+import sys
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from homeproductions.doctor import news
 from homeproductions.doctor.checkup import NAMES, examine
 from homeproductions.doctor.finding import Finding, Verdict, plural
 from homeproductions.fields import timestamp
@@ -17,18 +19,27 @@ SHOWN_DETAILS = 20
 class Command(BaseCommand):
     help = (
         "Look at everything that may go wrong, and change nothing. Exits with 0 when all is fine and with 1 when "
-        "something needs a person. With `-v 0` it prints only that, as suits cron."
+        "something needs a person. With `-v 0` it prints only that, and with `--new` nothing that it said already, as "
+        "suits cron."
     )
     # It looks at the settings itself, and must have its say whatever is wrong with them.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="for programs: one JSON object")
+        parser.add_argument(
+            "--new",
+            action="store_true",
+            dest="only_new",
+            help="say nothing while the same needs a person as when this was asked last, for up to a day",
+        )
         parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="CHECK", help=", ".join(NAMES))
 
-    def handle(self, *, as_json: bool, only: list[str], verbosity: int, **options: Any) -> None:
+    def handle(self, *, as_json: bool, only_new: bool, only: list[str], verbosity: int, **options: Any) -> None:
         findings = examine(only)
         wrong = [name for name, finding in findings.items() if finding.verdict == Verdict.WRONG]
+        if only_new and not news.is_new([(name, findings[name]) for name in wrong]) and wrong:
+            sys.exit(1)
         if as_json:
             self.stdout.write(json.dumps(in_full(findings), indent=2))
         else:
