@@ -5,7 +5,7 @@ import os
 import sys
 
 # Where the environment names no database, these work on the demo that runs in another terminal.
-JOINS_A_DEMO = ("doctor", "expire_orders", "process_outbox")
+JOINS_A_DEMO = ("doctor", "expire_orders", "export_person", "forget", "process_outbox")
 
 
 def main() -> None:

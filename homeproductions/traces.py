@@ -1,7 +1,9 @@
 """The texts by which a person is recognised, and how they are found in, and taken out of, what is stored."""
 
+import json
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -14,6 +16,7 @@ PHONE_MIN_DIGITS = 6
 BETWEEN = ".{1,14}"
 SPACE, NO_DIGIT = r"\s+", r"\D{0,3}"
 WORD = re.compile(r"[a-z0-9]+")
+ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Traces:
     def texts(self) -> list[str]:
         """All of them, in small letters."""
         return sorted({text.lower() for text in self.emails | self.names | self.phones})
+
+    @cached_property
+    def folded(self) -> Self:
+        """The same as they stand in texts that are `folded`."""
+        return type(self)(*(frozenset(map(folded, texts)) for texts in (self.emails, self.names, self.phones)))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
@@ -76,8 +84,30 @@ def loosely(text: str) -> str:
     return BETWEEN.join(WORD.findall(text.lower()))
 
 
-def _filled(texts: Iterable[str | None]) -> set[str]:
-    return {text.strip() for text in texts if text and text.strip()}
+def folded(text: str) -> str:
+    """Without accents and case."""
+    if text.isascii():
+        return text.casefold()
+    signs = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(sign for sign in signs if not unicodedata.combining(sign)).casefold()
+
+
+def said_in(stored: bytes | str) -> str:
+    """All texts of what may be JSON, one a line, as they were before JSON wrote them."""
+    try:
+        text = "\n".join(_texts(json.loads(stored)))
+    except (ValueError, RecursionError):
+        text = stored if isinstance(stored, str) else stored.decode(errors="replace")
+    # What breaks off is no JSON, and a text may be JSON itself.
+    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for each in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(each)
+    else:
+        yield str(value)
 
 
 def _address(email: str) -> str:

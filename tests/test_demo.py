@@ -340,6 +340,8 @@ def test_command_joins_a_demo_only_where_nothing_else_is_named(base, monkeypatch
     claim.note(environment={"PUBLIC_URL": "http://127.0.0.1:8080"})
     assert run("expire_orders") == (1, True, False)
     assert run("process_outbox") == (1, True, False)
+    assert run("export_person", "ana@example.org") == (1, True, False)
+    assert run("forget", "ana@example.org") == (1, True, False)
     assert run("process_outbox", "--loop") == (1, False, False)
     assert run("migrate") == (1, False, False)
     assert run("expire_orders", JWT_SECRET="of a server") == (1, False, False)

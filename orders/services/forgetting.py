@@ -3,9 +3,8 @@
 The only place that lifts the rule that an order's content never changes. Each caller says why in the audit.
 """
 
-import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from homeproductions.traces import Traces, loosely
+from homeproductions.traces import Traces, loosely, said_in
 from orders.models import CheckIn, IdempotencyKey, Order, Payment, RefusedScan, WebhookDelivery
 from orders.places import IS_WAITING
 from orders.providers.bare import bare
@@ -110,23 +109,7 @@ def naming(texts: Iterable[str]) -> list[UUID]:
         where=["encode(body, 'escape') ~* %s"], params=["|".join(patterns)]
     )
     rows = candidates.order_by().values_list("pk", "body").iterator(chunk_size=100)
-    return [pk for pk, body in rows if exact.search(_said_in(bytes(body)))]
-
-
-def _said_in(body: bytes) -> str:
-    """All texts of a body, one a line, as they were before JSON wrote them."""
-    try:
-        return "\n".join(_texts(json.loads(body)))
-    except (ValueError, RecursionError):
-        return body.decode(errors="replace")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict | list):
-        for each in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _texts(each)
-    else:
-        yield str(value)
+    return [pk for pk, body in rows if exact.search(said_in(bytes(body)))]
 
 
 # --- What stands against it --------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import requests
 from orders.models import WebhookDelivery
 from tests.lengths import length
 from tests.processes import web_server
+from tests.signing import new_secret
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -27,7 +28,7 @@ STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 @pytest.fixture
 def server(transactional_db) -> Iterator[str]:
-    with web_server(workers=1, RATE_LIMIT_ENABLED="0") as address:
+    with web_server(workers=1, RATE_LIMIT_ENABLED="0", PAYMENT_WEBHOOK_SECRETS=new_secret()) as address:
         yield address
 
 
@@ -185,7 +186,7 @@ def test_body_that_is_too_large_is_refused(server, path, megabytes, status):
 
     answer = said(server, head + body)
 
-    assert statuses(answer)[0] in (status, 400, 404, 413), answer[:200]
+    assert statuses(answer)[:1] == [status], answer[:200]
     assert requests.get(f"{server}/health", timeout=PATIENCE).ok
 
 

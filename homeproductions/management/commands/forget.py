@@ -49,13 +49,15 @@ class Command(BaseCommand):
     def _say_what_remains(self, person: Person) -> None:
         """Somebody of the same name may have ordered too, or a text on the website may name them: that is for a person
         to judge."""
-        places = remains.find(person.traces.texts)
+        places = remains.find(person.traces)
         if not places:
-            self.stdout.write("A search of the whole database finds neither address, name nor telephone.")
+            self.stdout.write(_nowhere(person))
             return
         self.stdout.write("The same address, name or telephone still stands here; look whether it is this person:")
         for place in places:
             self.stdout.write(f"- {place}")
+        if unknown := _unknown(person):
+            self.stdout.write(f"Only what is known was searched for; {unknown}.")
 
 
 HINT = (
@@ -74,3 +76,22 @@ def _summary(person: Person) -> str:
         "newsletter": len(person.subscribers),
     }
     return f"{person.email}: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count) + "."
+
+
+def _nowhere(person: Person) -> str:
+    """Says no more than what was searched for: orders that are forgotten no longer tell how somebody was called."""
+    search = "A search of the whole database finds"
+    known = [what for what, texts in (("name", person.traces.names), ("telephone", person.traces.phones)) if texts]
+    if not known:
+        return f"{search} the address nowhere; {_unknown(person)}."
+    unknown = _unknown(person)
+    return f"{search} neither {', '.join(['address', *known[:-1]])} nor {known[-1]}{unknown and '; '}{unknown}."
+
+
+def _unknown(person: Person) -> str:
+    missing = {"names": person.traces.names, "telephone numbers": person.traces.phones}
+    words = " and ".join(what for what, texts in missing.items() if not texts)
+    if not words:
+        return ""
+    is_gone = not person and people.forgotten_at(person.email)
+    return f"{words} are no longer known" if is_gone else f"{words} to search for are not known"
