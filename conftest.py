@@ -42,6 +42,18 @@ def rate_limits(settings: Any, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_counters_stay(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that commits. The table of counters has no model, so the flush between tests does not empty it."""
+    mark = request.node.get_closest_marker("django_db")
+    commits = "transactional_db" in request.fixturenames or (mark is not None and mark.kwargs.get("transaction"))
+    if commits:
+        request.getfixturevalue("transactional_db")
+    yield
+    if commits:
+        caches["rate-limits"].clear()
+
+
+@pytest.fixture(autouse=True)
 def no_memory(settings: Any) -> None:
     """What a test changes is seen at once."""
     settings.MEMORY_SECONDS = 0

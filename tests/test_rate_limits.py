@@ -7,22 +7,14 @@ from threading import Barrier
 
 import pytest
 import requests
-from django.core.cache import caches
 
 from audit.models import AuditLog
 from tests.processes import free_port, web_server
 
+pytestmark = pytest.mark.django_db(transaction=True)
 TRIES, LIMIT, WORKERS = 100, 10, 4
 # Weeks, so that no window ends in the middle of a test.
 LONG_WINDOW = {"RATE_LIMIT_WINDOW_MS": str(10**9), "RATE_LIMIT_ACCOUNT": "1000/9d"}
-
-
-@pytest.fixture(autouse=True)
-def counters(transactional_db):
-    """The table has no model, so the database flush between tests does not empty it."""
-    caches["rate-limits"].clear()
-    yield
-    caches["rate-limits"].clear()
 
 
 def bad_sign_ins(address):

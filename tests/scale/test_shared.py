@@ -7,7 +7,6 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
-from django.core.cache import caches
 
 from tests.factories import bearer, make_tier, make_user
 from tests.processes import free_port
@@ -18,14 +17,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TRIES, LIMIT = 60, 30
 MANY = 12  # of what goes to one server, so that each of its two workers gets some
 LONG = 10  # seconds; what is remembered for one is over by then
-
-
-@pytest.fixture(autouse=True)
-def counters(transactional_db):
-    """Those in PostgreSQL; the table has no model, so the flush between tests does not empty it."""
-    caches["rate-limits"].clear()
-    yield
-    caches["rate-limits"].clear()
 
 
 # --- Limits ---------------------------------------------------------------------------------------------------
