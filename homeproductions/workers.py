@@ -17,6 +17,7 @@ LONGEST_WAIT = 0.002
 # could still hold all threads: a proxy that reads requests whole before it passes them on keeps such clients away.
 LONGEST_REQUEST, LONGEST_PAUSE = 120, 10
 LONGEST_ANSWER = 60  # each piece of it
+LAST_CALL = 1  # how long a worker that stops waits for one more request on a connection where nothing happens
 UNREADABLE = "This is not a request that can be read, or its address or headers are too long."
 FAULT = "Something went wrong on our side."
 HEADERS = ("Content-Type: application/json", "X-Content-Type-Options: nosniff", "Cache-Control: no-store")
@@ -29,6 +30,7 @@ class FairWorker(gthread.ThreadWorker):
 
     busy = 0
     accepted_at = 0.0
+    last_call: float | None = None
 
     def accept(self, listener: Any) -> None:
         self.accepted_at = time.monotonic()
@@ -46,7 +48,18 @@ class FairWorker(gthread.ThreadWorker):
         has_room = self.nr_conns < self.worker_connections
         is_time = self.busy < self.cfg.threads or time.monotonic() - self.accepted_at > LONGEST_WAIT
         self.set_accept_enabled(self.alive and has_room and is_time)
+        if not self.alive:
+            self.end_idle_connections()
+            timeout = min(timeout, LAST_CALL)
         super().wait_for_and_dispatch_events(timeout)
+
+    def end_idle_connections(self) -> None:
+        """gunicorn would wait for them as long as for requests that are under way, and takes nobody in meanwhile: any
+        browser or proxy that keeps its connection held up each restart for all of the graceful timeout."""
+        if self.last_call is None:
+            self.last_call = time.monotonic() + LAST_CALL
+        for connection in (*self.keepalived_conns, *self.pending_conns):
+            connection.timeout = min(connection.timeout, self.last_call)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """What gunicorn says to a request that it cannot read, in JSON: clients of ours read the body of every answer

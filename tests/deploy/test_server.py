@@ -120,6 +120,36 @@ def test_order_under_way_is_finished_when_the_server_is_told_to_stop(tmp_path):
         assert (answers, server.wait(PATIENCE), Order.objects.count()) == ([201], 0, 1)
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("options", "seconds", "ended"),
+    [((), 15, True), (("--worker-class", "gthread", "--graceful-timeout", "5"), 3, False)],
+    ids=["ours", "control: gunicorn alone"],
+)
+def test_server_that_stops_does_not_wait_for_connections_where_nothing_happens(tmp_path, options, seconds, ended):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/health/live"
+    with (
+        requests.Session() as phone,
+        requests.Session() as proxy,
+        (tmp_path / "log").open("wb") as log,
+        program(*GUNICORN, *options, log=log, PORT=str(port), WEB_CONCURRENCY="1") as server,
+    ):
+        wait_until_healthy(f"http://127.0.0.1:{port}", server)
+        assert [each.get(address, timeout=PATIENCE).status_code for each in (phone, proxy)] == [200, 200]
+        server.terminate()
+        # Who asks in this moment is still answered.
+        assert proxy.get(address, timeout=PATIENCE).status_code == 200
+        assert ends_within(server, seconds) == ended
+
+
+def ends_within(server, seconds):
+    try:
+        return server.wait(seconds) == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def order(address, tier):
     return requests.post(f"{address}/api/orders", json=wish(tier), timeout=PATIENCE).status_code
 
