@@ -28,11 +28,11 @@ demo-reset: install
 	@$(VENV) manage.py demo --reset
 
 test: install
-	@$(VENV) -m pytest -n auto $(ARGS)
+	@$(VENV) -m pytest -n auto --dist worksteal $(ARGS)
 
 # What breaks programs or attacks them. make test runs the same with fewer rounds.
 torture: install
-	@TORTURE=1 $(VENV) -m pytest -n auto --timeout 1800 tests/faults tests/attacks tests/scale $(ARGS)
+	@TORTURE=1 $(VENV) -m pytest -n auto --dist worksteal --timeout 1800 tests/faults tests/attacks tests/scale $(ARGS)
 
 bench: install
 	@$(VENV) -m bench.run $(ARGS)

@@ -26,6 +26,7 @@ from orders.places import IS_WAITING, Place, with_place
 from orders.services import box_office, checkin, checkout, holds, review, status
 from orders.services.box_office import Wish
 from tests.factories import make_tier, make_user
+from tests.lengths import length
 from tests.signing import PATH, new_secret, paid_body, signed_headers
 
 SECRET = new_secret()
@@ -284,10 +285,10 @@ class Season(RuleBasedStateMachine):
         return body, headers
 
 
-@pytest.mark.timeout(600)  # it takes half a minute on an idle machine
+@pytest.mark.timeout(1800)  # it takes half a minute on an idle machine, and ten times that at full length
 @pytest.mark.django_db
 def test_money_is_never_lost(settings_for_payments):
-    play(examples=40, phases=(Phase.generate,))
+    play(examples=length(40, 400), phases=(Phase.generate,))
 
 
 @pytest.mark.timeout(600)
