@@ -14,7 +14,7 @@ help:
 	@echo "make demo        the whole system with a season of events on http://127.0.0.1:8080 (PORT=... for another port)"
 	@echo "make demo-reset  clear the data of the demo"
 	@echo "make test        all tests (ARGS='-k webhook' for some of them)"
-	@echo "make torture     the fault and attack tests at full length, an hour or two (ARGS='-k mail' for some of them)"
+	@echo "make torture     the fault and attack tests at full length, about three quarters of an hour (ARGS='-k mail' for some of them)"
 	@echo "make bench       how fast it is, and how close to what the machine allows (ARGS='--profile events', ARGS=--help)"
 	@echo "make check       style, types, import rules, migrations, production settings"
 	@echo "make lock        choose the versions in requirements*.txt anew (ARGS=--upgrade for the newest)"

@@ -62,15 +62,16 @@ def test_behind_nginx_nobody_chooses_an_address(house):
 
 
 def signed_out_here_welcome_there(house):
-    """The statuses that a token gets at both servers, and at the other after its sessions were ended at the first."""
+    """The statuses that a token gets at both servers, and at the other after its sessions were ended at the first,
+    whichever of its workers answers."""
     caller = Caller(**bearer(make_user("admin")))
-    before = [caller.get(f"{server}/api/auth/me").status_code for server in house.servers * MANY]
+    before = {caller.get(f"{server}/api/auth/me").status_code for server in house.servers * MANY}
     assert caller.post(f"{house.one}/api/auth/logout", {}).status_code == 200
-    return before, caller.get(f"{house.other}/api/auth/me").status_code
+    return before, {caller.get(f"{house.other}/api/auth/me").status_code for _ in range(MANY)}
 
 
 def test_a_token_that_is_revoked_at_one_server_is_refused_by_the_other_at_once(house):
-    assert signed_out_here_welcome_there(house) == ([200] * 2 * MANY, 401)
+    assert signed_out_here_welcome_there(house) == ({200}, {401})
 
 
 # --- The office -----------------------------------------------------------------------------------------------
@@ -126,7 +127,8 @@ def test_servers_that_remember_for_longer_are_found(folder):
         office.change("Luna Nueva", 30)
 
         assert not becomes("Luna Nueva", office.name_at_the_other, patience=3)
-        assert signed_out_here_welcome_there(house) == ([200] * 2 * MANY, 200)
+        before, after = signed_out_here_welcome_there(house)
+        assert (before, 200 in after) == ({200}, True)
 
 
 # --- A server that is away ------------------------------------------------------------------------------------
