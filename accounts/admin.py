@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from homeproductions.mail.backends import is_configured
+from homeproductions.office.fields import EmailAddress
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Done, Step
 
@@ -37,7 +38,7 @@ class RoleForm(forms.Form):
 
 
 class InviteForm(NameForm, RoleForm):
-    email = forms.EmailField(max_length=255, label="E-mail address", help_text="It is the login as well.")
+    email = EmailAddress(max_length=255, label="E-mail address", help_text="It is the login as well.")
 
     field_order = ("email", "name", "role")
 

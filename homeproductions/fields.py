@@ -174,10 +174,10 @@ class OptionalUUID(UUIDText):
         return super().run_validation(None if data == "" else data)
 
 
-EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
-
-
+# No brackets behind the @: `a@[127.0.0.1]` names a computer, and nobody's mail provider delivers there.
+EMAIL = re.compile(r"[^\s@]+@[^\s@.\[\]]+(\.[^\s@.\[\]]+)+")
 EMAIL_MAX_LENGTH = 255
+NOT_AN_EMAIL = "This is not a valid e-mail address."
 
 
 def is_email(text: str) -> bool:
@@ -190,8 +190,14 @@ def is_email(text: str) -> bool:
     return bool(EMAIL.fullmatch(text)) and len(text) <= EMAIL_MAX_LENGTH
 
 
+def check_email(text: str) -> None:
+    """A validator: raises ValidationError for what is no address by `is_email`."""
+    if not is_email(text):
+        raise ValidationError(NOT_AN_EMAIL)
+
+
 class EmailAddress(Text):
-    default_error_messages = {"email": "This is not a valid e-mail address."}
+    default_error_messages = {"email": NOT_AN_EMAIL}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 255, **kwargs})

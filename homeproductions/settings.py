@@ -282,8 +282,8 @@ CONSTANCE_BACKEND = "homeproductions.stored_settings.StoredSettings"
 # What may be typed in on the settings page.
 CONSTANCE_ADDITIONAL_FIELDS = {
     "line": ["django.forms.CharField", {"max_length": 100}],
-    "address": ["django.forms.EmailField", {"max_length": 255}],
-    "address or nothing": ["django.forms.EmailField", {"max_length": 255, "required": False}],
+    "address": ["homeproductions.office.fields.EmailAddress", {"max_length": 255}],
+    "address or nothing": ["homeproductions.office.fields.EmailAddress", {"max_length": 255, "required": False}],
     # Up to four weeks: a longer hold is a mistake in the number.
     "minutes": ["django.forms.IntegerField", {"min_value": 0, "max_value": 40_320}],
 }

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.roles import Role
 from audit.services import record
 from homeproductions.errors import Invalid, NotFound
-from homeproductions.fields import is_email
+from homeproductions.fields import NOT_AN_EMAIL, is_email
 from homeproductions.mail import services as outbox
 from homeproductions.mail.models import EmailKind, OutboxEmail
 
@@ -57,7 +57,7 @@ def invite(*, email: str, name: str, role: str, actor: User) -> User:
     """A login without a password, and a mail with a link to set one. Raises Forbidden, Invalid or LoginExists."""
     email = email.strip().lower()
     if not is_email(email):
-        raise Invalid("This is not a valid e-mail address.")
+        raise Invalid(NOT_AN_EMAIL)
     _lock_superadmin(actor)
     user = User(email=email, name=name.strip(), role=role)
     user.set_unusable_password()

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from homeproductions.addresses import is_web_address
+from homeproductions.fields import check_email
 
 ADDRESS = {"class": "vURLField", "inputmode": "url"}
 
@@ -38,6 +39,12 @@ def address_field(label: str, help_text: str = "", **options: Any) -> forms.Char
         validators=[check_address],
         **{"required": False, "widget": forms.TextInput(attrs=ADDRESS), **options},
     )
+
+
+class EmailAddress(forms.EmailField):
+    """Takes what the API takes."""
+
+    default_validators = [check_email]
 
 
 class Lines(forms.CharField):

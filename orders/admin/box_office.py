@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from events.models import Event, TicketTier
 from homeproductions.fields import on_one_line
+from homeproductions.office.fields import EmailAddress
 from homeproductions.office.steps import Done, Step
 from orders.models import Order
 from orders.services import box_office
@@ -51,7 +52,7 @@ class TicketsForm(forms.Form):
     tier = forms.ChoiceField(label="Ticket", widget=TierMenu)
     quantity = forms.IntegerField(min_value=1, max_value=LARGEST, initial=1, label="How many")
     name = forms.CharField(max_length=255, required=False, label="Name", validators=[on_one_line])
-    email = forms.EmailField(max_length=255, required=False, label="E-mail")
+    email = EmailAddress(max_length=255, required=False, label="E-mail")
     attempt = forms.CharField(max_length=100, required=False, widget=forms.HiddenInput, initial=uuid.uuid4)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

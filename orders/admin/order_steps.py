@@ -7,6 +7,7 @@ from django import forms
 
 from events.models import Event
 from homeproductions.errors import Refused
+from homeproductions.office.fields import EmailAddress
 from homeproductions.office.steps import Done, Step
 from orders import journal, places
 from orders.errors import AlreadyInside
@@ -35,7 +36,7 @@ class RefundInsideForm(forms.Form):
 
 
 class ResendForm(forms.Form):
-    address = forms.EmailField(
+    address = EmailAddress(
         max_length=255,
         label="To",
         help_text="Another address is kept beside the one that the guest typed, and gets all later mail of the order.",

@@ -203,6 +203,26 @@ def test_nobody_is_forgotten_without_a_yes(db):
     assert Order.objects.get().buyer_email == EMAIL
 
 
+@pytest.mark.parametrize("address", ["a@[127.0.0.1]", "a@localhost"])
+def test_an_address_that_would_be_refused_today_is_forgotten_where_it_is_stored(db, address):
+    with pytest.raises(CommandError, match="not an e-mail address"):
+        forget(address)
+    make_order(status="cancelled", buyer_email=address)
+
+    forget(address)
+
+    assert Order.objects.filter(buyer_email=address).count() == 0
+
+
+def test_no_address_at_all_is_nobody(db):
+    """Whoever paid at the door may have left none."""
+    make_order(status="cancelled", buyer_email="", buyer_name=NAME)
+
+    with pytest.raises(CommandError, match="not an e-mail address"):
+        forget("")
+    assert Order.objects.get().buyer_name == NAME
+
+
 def test_an_unknown_address_is_no_error(db):
     assert "Nothing is known about" in forget("nobody@example.org")
 
