@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from homeproductions.mail.backends import is_configured
-from homeproductions.office.fields import EmailAddress
+from homeproductions.office.fields import EmailAddress, Line
 from homeproductions.office.screens import ReadOnly
 from homeproductions.office.steps import Done, Step
 
@@ -30,7 +30,7 @@ MAIL_WAITS = "Mail is not set up on this server: the mail waits in the outbox un
 
 
 class NameForm(forms.Form):
-    name = forms.CharField(max_length=255)
+    name = Line(max_length=255)
 
 
 class RoleForm(forms.Form):

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from events.services import course, planning
 from homeproductions import days
+from homeproductions.office.fields import Line
 from homeproductions.office.filters import Choice
 from homeproductions.office.paging import Listing
 from homeproductions.office.saving import DAY, PICKERS, SavedByService
@@ -41,7 +42,7 @@ def check_day(day: date) -> None:
 
 
 class DuplicateForm(forms.Form):
-    name = forms.CharField(max_length=255)
+    name = Line(max_length=255)
     night = forms.DateField(label="Date", widget=DAY["widget"], validators=[check_day])
 
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from homeproductions.office.fields import ADDRESS, Lines, address_field, picture_field
+from homeproductions.office.fields import ADDRESS, Line, Lines, address_field, picture_field
 from homeproductions.office.saving import OPEN_AGAIN, SavedForm
 from homeproductions.office.uploads import context_of
 
@@ -33,6 +33,7 @@ class EventForm(SavedForm):
 
     class Meta:
         model = Event
+        field_classes = {"name": Line}
         fields = [
             "name",
             "event_date",
@@ -97,6 +98,7 @@ class TierForm(SavedForm):
 
     class Meta:
         model = TicketTier
+        field_classes = {"name": Line}
         fields = [
             "name",
             "price",

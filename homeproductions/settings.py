@@ -281,7 +281,7 @@ MEMORY_SECONDS = 1.0
 CONSTANCE_BACKEND = "homeproductions.stored_settings.StoredSettings"
 # What may be typed in on the settings page.
 CONSTANCE_ADDITIONAL_FIELDS = {
-    "line": ["django.forms.CharField", {"max_length": 100}],
+    "line": ["homeproductions.office.fields.Line", {"max_length": 100}],
     "address": ["homeproductions.office.fields.EmailAddress", {"max_length": 255}],
     "address or nothing": ["homeproductions.office.fields.EmailAddress", {"max_length": 255, "required": False}],
     # Up to four weeks: a longer hold is a mistake in the number.

@@ -20,6 +20,7 @@ from homeproductions.fields import (
     Text,
     Timestamp,
     WebAddress,
+    on_one_line,
 )
 from homeproductions.request_data import RequestBody
 
@@ -131,7 +132,7 @@ class TierBody(RequestBody):
     """One tier of a saved event. `sold` is not here: nobody can write it from outside."""
 
     id = OptionalText(max_length=100)
-    name = Text(max_length=255, required=False)
+    name = Text(max_length=255, required=False, validators=[on_one_line])
     description = OptionalText(max_length=10_000)
     price = Money(required=False)
     currency = Text(max_length=3, min_length=3, required=False)
@@ -165,7 +166,7 @@ class EventBody(RequestBody):
         "image": ["imageUrl", "image_url"],
     }
 
-    name = Text(max_length=255)
+    name = Text(max_length=255, validators=[on_one_line])
     location = Text(max_length=255)
     date = NightDate(source="event_date")
     time = NightTime(source="event_time", required=False, allow_null=True)
@@ -197,7 +198,7 @@ class EventBody(RequestBody):
 class EventChangeBody(EventBody):
     """The same fields, all optional: absent keeps, null or an empty text clears."""
 
-    name = Text(max_length=255, required=False)
+    name = Text(max_length=255, required=False, validators=[on_one_line])
     location = Text(max_length=255, required=False)
     date = NightDate(source="event_date", required=False)
 

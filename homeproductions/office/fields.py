@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from homeproductions.addresses import is_web_address
-from homeproductions.fields import check_email
+from homeproductions.fields import check_email, on_one_line
 
 ADDRESS = {"class": "vURLField", "inputmode": "url"}
 
@@ -45,6 +45,12 @@ class EmailAddress(forms.EmailField):
     """Takes what the API takes."""
 
     default_validators = [check_email]
+
+
+class Line(forms.CharField):
+    """A name and the like: what stands in the subject of a mail or in a row of a list."""
+
+    default_validators = [on_one_line]
 
 
 class Lines(forms.CharField):

@@ -11,8 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from events.models import Event, TicketTier
-from homeproductions.fields import on_one_line
-from homeproductions.office.fields import EmailAddress
+from homeproductions.office.fields import EmailAddress, Line
 from homeproductions.office.steps import Done, Step
 from orders.models import Order
 from orders.services import box_office
@@ -51,7 +50,7 @@ class TierMenu(forms.Select):
 class TicketsForm(forms.Form):
     tier = forms.ChoiceField(label="Ticket", widget=TierMenu)
     quantity = forms.IntegerField(min_value=1, max_value=LARGEST, initial=1, label="How many")
-    name = forms.CharField(max_length=255, required=False, label="Name", validators=[on_one_line])
+    name = Line(max_length=255, required=False, label="Name")
     email = EmailAddress(max_length=255, required=False, label="E-mail")
     attempt = forms.CharField(max_length=100, required=False, widget=forms.HiddenInput, initial=uuid.uuid4)
 
@@ -81,7 +80,7 @@ class SellForm(TicketsForm):
     method = forms.ChoiceField(
         choices=list(METHODS.items()), initial="cash", label="Paid with", widget=forms.RadioSelect
     )
-    receipt = forms.CharField(max_length=255, required=False, label="Receipt", help_text="Number of the slip, if any.")
+    receipt = Line(max_length=255, required=False, label="Receipt", help_text="Number of the slip, if any.")
     let_in = forms.BooleanField(required=False, label="They go straight in")
 
     class Media:
@@ -95,9 +94,7 @@ class SellForm(TicketsForm):
 
 
 class GiveForm(TicketsForm):
-    reason = forms.CharField(
-        max_length=255, label="Why", help_text="Press, artist's list, prize: stands with the order."
-    )
+    reason = Line(max_length=255, label="Why", help_text="Press, artist's list, prize: stands with the order.")
 
     field_order = ("tier", "quantity", "reason", "name", "email")
 

@@ -7,7 +7,7 @@ from django import forms
 
 from events.models import Event
 from homeproductions.errors import Refused
-from homeproductions.office.fields import EmailAddress
+from homeproductions.office.fields import EmailAddress, Line
 from homeproductions.office.steps import Done, Step
 from orders import journal, places
 from orders.errors import AlreadyInside
@@ -25,7 +25,7 @@ OFF = (Event.Status.CANCELLED, Event.Status.DELETED)
 
 
 class PaidForm(forms.Form):
-    reference = forms.CharField(
+    reference = Line(
         max_length=255, label="Reference", help_text="How to find the money again: number of the transfer or receipt."
     )
     send_email = forms.BooleanField(required=False, initial=True, label="Mail the ticket")

@@ -36,8 +36,8 @@ class OrderBody(RequestBody):
     buyerCountry = OptionalText(source="buyer_country", max_length=100, validators=[on_one_line])
     buyerNationality = OptionalText(source="buyer_nationality", max_length=100, validators=[on_one_line])
     quantity = StrictInteger(min_value=1, max_value=10**6, default=1, allow_null=True)
-    paymentMethod = OptionalText(source="payment_method", max_length=50)
-    referralSource = OptionalText(source="referral_source", max_length=100)
+    paymentMethod = OptionalText(source="payment_method", max_length=50, validators=[on_one_line])
+    referralSource = OptionalText(source="referral_source", max_length=100, validators=[on_one_line])
 
     def validate_quantity(self, value: int | None) -> int:
         return 1 if value is None else value
@@ -255,7 +255,7 @@ class AdminOrderAnswer(serializers.Serializer[Any]):
 
 class StatusBody(RequestBody):
     status = Text(max_length=50)
-    paymentReference = OptionalText(source="payment_reference", max_length=255)
+    paymentReference = OptionalText(source="payment_reference", max_length=255, validators=[on_one_line])
     sendEmail = StrictBoolean(source="send_email", default=True, allow_null=True)
     force = StrictBoolean(default=False, allow_null=True, help_text="Refund although the guest is inside.")
 
@@ -267,9 +267,9 @@ class MarkPaidBody(RequestBody):
 class TestOrderBody(RequestBody):
     eventId = UUIDText(source="event_id")
     tierId = UUIDText(source="tier_id")
-    buyerName = Text(source="buyer_name", max_length=255)
+    buyerName = Text(source="buyer_name", max_length=255, validators=[on_one_line])
     buyerEmail = EmailAddress(source="buyer_email")
-    buyerPhone = OptionalText(source="buyer_phone", max_length=50)
+    buyerPhone = OptionalText(source="buyer_phone", max_length=50, validators=[on_one_line])
     quantity = StrictInteger(min_value=1, max_value=100, default=1)
     sendEmail = StrictBoolean(source="send_email", default=True)
 
