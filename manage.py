@@ -19,7 +19,7 @@ def main() -> None:
     elif sys.argv[1:2] and sys.argv[1] in JOINS_A_DEMO and "--loop" not in sys.argv:
         hint = join_running_demo()
     stop_if_environment_is_incomplete(hint)
-    run_or_say_that_the_database_is_away()
+    run_or_say_what_is_with_the_database()
 
 
 def join_running_demo() -> str:
@@ -47,10 +47,10 @@ def stop_if_environment_is_incomplete(hint: str) -> None:
         sys.exit(f"{error}{hint}")
 
 
-def run_or_say_that_the_database_is_away() -> None:
+def run_or_say_what_is_with_the_database() -> None:
     """Cron mails what a command prints, and a release shows it: one sentence, as for whatever else goes wrong."""
     from django.core.management import execute_from_command_line
-    from django.db import InterfaceError, OperationalError
+    from django.db import InterfaceError, OperationalError, ProgrammingError
 
     try:
         execute_from_command_line(sys.argv)
@@ -61,6 +61,33 @@ def run_or_say_that_the_database_is_away() -> None:
         sys.exit(
             f"The database is away, or in trouble: {words} (`manage.py doctor` says more, --traceback where it was.)"
         )
+    except ProgrammingError as error:
+        count = 0 if "--traceback" in sys.argv else missing_migrations(error)
+        if not count:
+            raise
+        sys.exit(
+            f"Migrations are missing ({count} not applied to this database): run `manage.py migrate`. "
+            "(--traceback says where it was.)"
+        )
+
+
+def missing_migrations(error: Exception) -> int:
+    """How many migrations are to blame for a table or column that is not there; 0 when it is our own fault.
+
+    A migration that asks for what does not exist is such a fault, although it is not applied.
+    """
+    from django.db import Error, connection
+    from psycopg.errors import UndefinedColumn, UndefinedTable
+
+    if not isinstance(error.__cause__, UndefinedTable | UndefinedColumn) or sys.argv[1:2] == ["migrate"]:
+        return 0
+    from homeproductions.doctor.database import not_applied
+
+    connection.close()  # whatever state the command has left it in
+    try:
+        return len(not_applied())
+    except Error:
+        return 0
 
 
 if __name__ == "__main__":

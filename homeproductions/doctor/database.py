@@ -32,12 +32,16 @@ def database() -> Finding:
 
 def migrations() -> Finding:
     """Whether all migrations of this code are applied. One that the code does not know is a later release's."""
+    if names := not_applied():
+        return wrong(f"{plural(len(names), 'migration')} not applied.", "Run `manage.py migrate`.", names)
+    return ok("All migrations are applied.")
+
+
+def not_applied() -> tuple[str, ...]:
+    """The migrations of this code that the database does not have, in the order in which they would be applied."""
     loader = (executor := MigrationExecutor(connection)).loader
     waiting = [migration for migration, _ in executor.migration_plan(loader.graph.leaf_nodes())]
-    if waiting:
-        names = tuple(f"{migration.app_label}.{migration.name}" for migration in waiting)
-        return wrong(f"{plural(len(waiting), 'migration')} not applied.", "Run `manage.py migrate`.", names)
-    return ok("All migrations are applied.")
+    return tuple(f"{migration.app_label}.{migration.name}" for migration in waiting)
 
 
 def clock() -> Finding:
