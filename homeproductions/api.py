@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.template.loader import render_to_string
@@ -135,6 +135,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Of what Django found in a request, the log has the kind alone: the text quotes whoever sent it."""
+    if exception is not None and not isinstance(exception, DisallowedHost):  # that one is each scanner's
+        log.warning("a request was refused: %s", type(exception).__name__)
     return _told(request, Invalid("The request is not valid."), "That did not work", "The request is not valid.")
 
 

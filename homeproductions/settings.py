@@ -405,6 +405,10 @@ LOGGING = {
     "loggers": {
         # Refusals are answers, not incidents; the request log has them already.
         "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # What makes Django suspicious is its sender's fault, and it would tell it with a stack, as if it were ours.
+        # `api.bad_request` says as much as somebody here needs.
+        "django.security": {"level": "CRITICAL"},
+        "django.security.csrf": {"level": LOG_LEVEL},
+        "django.security.SuspiciousSession": {"level": LOG_LEVEL},
     },
 }

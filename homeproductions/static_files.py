@@ -1,5 +1,6 @@
 """Style sheets, scripts and pictures of pages: under hashed names once they are collected, as they lie until then."""
 
+import errno
 import filecmp
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles import finders, storage
 from django.contrib.staticfiles.apps import StaticFilesConfig
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.static import serve
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 COLLECT = "run `manage.py collectstatic --noinput`, then restart the web server"
@@ -52,6 +56,16 @@ def outdated() -> list[str]:
         for name, place in finder.list(StaticFiles.ignore_patterns)
         if name not in known or not _is_same(Path(place.path(name)), root / name)
     )
+
+
+def media(request: HttpRequest, path: str) -> HttpResponseBase:
+    """A file of MEDIA_ROOT. 404 also for a name that is too long for any file."""
+    try:
+        return serve(request, path, document_root=settings.MEDIA_ROOT)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise Http404 from error
 
 
 def _collected() -> dict[str, str]:

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, path, re_path
 from django.views.generic import RedirectView
-from django.views.static import serve
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -35,6 +34,7 @@ from .description import Description
 from .errors import NotFound
 from .health import Health, Live
 from .metrics import Metrics
+from .static_files import media
 from .throttles import limit_own_password, limit_sign_in
 from .views import ApiView
 
@@ -148,7 +148,7 @@ urlpatterns = [
 ]
 
 if settings.MEDIA_ROOT:
-    urlpatterns.append(re_path(r"^media/(?P<path>.+)$", serve, {"document_root": settings.MEDIA_ROOT}))
+    urlpatterns.append(re_path(r"^media/(?P<path>.+)$", media))
 
 handler400 = api.bad_request
 handler403 = api.forbidden

@@ -211,6 +211,45 @@ def test_body_that_breaks_off_where_it_could_end_is_no_request(server):
     assert requests.get(f"{server}/health", timeout=PATIENCE).ok
 
 
+# Files outside of the folder, and one that no folder can hold.
+OUTSIDE = {
+    "encoded": (400, request(method="GET", target="/media/..%2f..%2fetc/passwd")),
+    "plain": (400, request(method="GET", target="/media/../../etc/passwd")),
+    "too long": (404, request(method="GET", target="/media/" + "a" * 300)),
+}
+FIELDS = b"&".join(b"a%d=1" % number for number in range(1100))
+TOO_MANY = request(
+    f"Content-Length: {len(FIELDS)}",
+    "Content-Type: application/x-www-form-urlencoded",
+    "Cookie: csrftoken=" + "a" * 32,
+    target="/admin/login/",
+    body=FIELDS,
+)
+
+
+def test_what_clients_do_wrong_is_no_error_of_ours(transactional_db, tmp_path):
+    """Somebody is woken by each line of that level."""
+    with (tmp_path / "log").open("wb") as log:
+        variables = {"MEDIA_ROOT": str(tmp_path), "LOG_LEVEL": "info", "RATE_LIMIT_ENABLED": "0"}
+        with web_server(workers=1, log=log, **variables) as server:
+            for status, data in OUTSIDE.values():
+                answer = said(server, data)
+                assert_refused_in_json(answer)
+                assert statuses(answer) == [status]
+            attacks = [*AMBIGUOUS.values(), *TOO_LONG.values(), *NO_HTTP.values(), TOO_MANY]
+            with ThreadPoolExecutor(8) as threads:
+                answers = list(threads.map(lambda data: said(server, data), attacks))
+            assert {statuses(answer)[0] // 100 for answer in answers} == {4}
+
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    said_as = {line["event"]: line["level"] for line in lines if line["level"] != "info"}
+    assert [line for line in lines if line["level"] in ("error", "critical") or "exception" in line] == []
+    assert said_as["a request was refused: SuspiciousFileOperation"] == "warning"
+    assert said_as["a request was refused: TooManyFieldsSent"] == "warning"
+    assert said_as["the chunks of a request's body cannot be read: InvalidChunkSize"] == "warning"
+    assert not [event for event in said_as if "passwd" in event or str(tmp_path) in event]
+
+
 NEVER_DONE = {
     "a byte": b"G",
     "half a line": b"GET /api/ev",
