@@ -111,7 +111,6 @@ OVER_THE_API = {
     "order, country": ("post", "/api/orders", "buyerCountry"),
     "order, nationality": ("post", "/api/orders", "buyerNationality"),
     "order, method": ("post", "/api/orders", "paymentMethod"),
-    "order, source": ("post", "/api/orders", "referralSource"),
     "test order, name": ("post", "/api/admin/orders/test", "buyerName"),
     "test order, phone": ("post", "/api/admin/orders/test", "buyerPhone"),
     "reference": ("put", "/api/admin/orders/{order}/status", "paymentReference"),

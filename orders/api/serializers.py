@@ -37,7 +37,7 @@ class OrderBody(RequestBody):
     buyerNationality = OptionalText(source="buyer_nationality", max_length=100, validators=[on_one_line])
     quantity = StrictInteger(min_value=1, max_value=10**6, default=1, allow_null=True)
     paymentMethod = OptionalText(source="payment_method", max_length=50, validators=[on_one_line])
-    referralSource = OptionalText(source="referral_source", max_length=100, validators=[on_one_line])
+    referralSource = OptionalText(source="referral_source", max_length=100)
 
     def validate_quantity(self, value: int | None) -> int:
         return 1 if value is None else value
