@@ -212,7 +212,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "APPEND_COMPONENTS": {"securitySchemes": {"metricsToken": {"type": "http", "scheme": "bearer"}}},
     "ENUM_NAME_OVERRIDES": {
-        "OrderStatus": "orders.models.OrderStatus",
+        "OrderStatus": "orders.models.orders.OrderStatus",
         "EventStatus": "events.models.EventStatus",
         "EventKind": "events.models.EventKind",
         "HealthWord": "homeproductions.health.HEALTH_WORDS",

@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from audit.services import record
 from homeproductions.mail.models import OutboxEmail
-from orders.models import FROZEN_FIELDS, CheckIn, Order, Payment, WebhookDelivery
+from orders.models import CheckIn, Order, Payment, WebhookDelivery
+from orders.models.orders import FROZEN_FIELDS
 from tests.factories import make_event, make_order, make_tier, make_user
 
 pytestmark = pytest.mark.django_db

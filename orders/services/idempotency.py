@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from homeproductions.errors import Invalid
 from orders.errors import KeyReused
-from orders.models import IdempotencyKey, OrderStatus
+from orders.models import IdempotencyKey, Order
 
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
 KEPT = timedelta(hours=24)
@@ -61,7 +61,7 @@ def claim(attempt: Attempt, order_id: UUID) -> None:
         key_hash=attempt.key_hash,
         body_hash=attempt.body_hash,
         order_id=order_id,
-        first_status=OrderStatus.PENDING,
+        first_status=Order.Status.PENDING,
     )
 
 

@@ -13,7 +13,8 @@ from events.services.seats import reserve_paid
 from homeproductions.errors import MissingFields
 from orders import codes, journal, places
 from orders.errors import AlreadyReviewed, AmountDiffers, OrderNotPending, PaymentNotFound, WrongKind
-from orders.models import FROZEN_FIELDS, Order, Payment
+from orders.models import Order, Payment
+from orders.models.orders import FROZEN_FIELDS
 
 from . import matching, payments, refunds, status
 from .checkout import new_order_number

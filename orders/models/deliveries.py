@@ -1,0 +1,52 @@
+"""What payment providers sent, as it came."""
+
+from django.db import models
+from django.db.models import Q
+
+from homeproductions.constraints import UUIDModel, created_at, one_of
+
+
+class DeliveryStatus(models.TextChoices):
+    RECEIVED = "received"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+class WebhookDelivery(UUIDModel):
+    """A signed notice of a provider, stored as it came before anything is done about it."""
+
+    Status = DeliveryStatus
+    provider = models.CharField(max_length=50)
+    event_id = models.CharField(max_length=255)
+    # Raw bytes: jsonb refuses NUL, merges duplicate keys and would not verify again.
+    body = models.BinaryField()
+    headers = models.JSONField(default=dict)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.RECEIVED)
+    reason = models.TextField(blank=True, default="")
+    attempts = models.PositiveIntegerField(default=0)
+    received_at = created_at()
+    processed_at = models.DateTimeField(null=True, blank=True)
+    # Since when it holds only what the money is about; the signature in it no longer fits.
+    forgotten_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "webhook_deliveries"
+        verbose_name_plural = "webhook deliveries"
+        ordering = ["-received_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "event_id"], name="unique_delivery_per_provider_event"),
+            one_of("status", DeliveryStatus, name="delivery_status_known"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["received_at"],
+                name="delivery_waiting",
+                condition=Q(status__in=["received", "failed"]),
+            ),
+            models.Index(fields=["-received_at"], name="delivery_newest"),
+            models.Index(fields=["received_at"], name="delivery_remembered", condition=Q(forgotten_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.event_id}"
