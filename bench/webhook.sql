@@ -1,4 +1,4 @@
--- One payment as POST /api/webhook/payment books it: what orders/services/payments.py sends. Two transactions, because a
+-- One payment as POST /api/webhook/payment books it: what orders/services/deliveries.py sends. Two transactions, because a
 -- notice is stored and counted before anything is done about it. Each client takes every sixteenth order from `first` on;
 -- `turn` counts its orders.
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
 
-from .services import cancellation, holds, idempotency, payments, refunds, retention
+from .services import cancellation, deliveries, holds, idempotency, refunds, retention
 
 BATCH = 100
 INTERRUPTED_LIMIT = 3
@@ -21,9 +21,9 @@ def apply_waiting_deliveries() -> int:
     """
     applied = 0
     interrupted = 0
-    for delivery_id in list(payments.due_deliveries().values_list("pk", flat=True)[:BATCH]):
+    for delivery_id in list(deliveries.due_deliveries().values_list("pk", flat=True)[:BATCH]):
         try:
-            applied += payments.try_delivery(delivery_id).reason != payments.NOT_YET
+            applied += deliveries.try_delivery(delivery_id).reason != deliveries.NOT_YET
         except DATABASE_AWAY:  # or only a deadlock of this one, which has been counted and rests
             interrupted += 1
             if interrupted == INTERRUPTED_LIMIT:

@@ -11,7 +11,7 @@ from pathlib import Path
 from homeproductions.wsgi import application
 
 from homeproductions.mail import services as outbox  # isort: skip  (models need the application)
-from orders.services import payments  # isort: skip
+from orders.services import deliveries, payments  # isort: skip
 
 FILE = Path(os.environ["PAUSE_FILE"])
 
@@ -36,8 +36,8 @@ def around(module, name, step):
     setattr(module, name, paused)
 
 
-around(payments, "store_delivery", "storing")
-around(payments, "apply_delivery", "applying")
+around(deliveries, "store_delivery", "storing")
+around(deliveries, "apply_delivery", "applying")
 around(payments, "mark_paid", "paying")
 around(outbox, "first", "mailing")
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from orders.journal import minor_units
 from orders.models import Order
-from orders.services import payments
+from orders.services import deliveries
+from orders.services.payments import Result
 
 
-def receive(body: bytes, provider: str = "recurrente") -> payments.Result:
+def receive(body: bytes, provider: str = "recurrente") -> Result:
     """Store and apply a delivery as its request does, without the way over the network."""
-    delivery = payments.store_delivery(provider=provider, event_id=str(uuid.uuid4()), body=body, headers={})
-    return payments.apply_delivery(delivery.pk)
+    delivery = deliveries.store_delivery(provider=provider, event_id=str(uuid.uuid4()), body=body, headers={})
+    return deliveries.apply_delivery(delivery.pk)
 
 
 def recurrente(order: Order, event: str = "payment_intent.succeeded", **changes: Any) -> bytes:

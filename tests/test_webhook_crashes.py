@@ -17,7 +17,7 @@ from django.utils import timezone
 from homeproductions.mail.models import OutboxEmail
 from orders.chores import apply_waiting_deliveries
 from orders.models import JournalEntry, Order, Payment, WebhookDelivery
-from orders.services import payments, refunds
+from orders.services import deliveries, payments, refunds
 from tests import provider_bodies as bodies
 from tests.factories import make_order
 from tests.processes import PATIENCE, web_server
@@ -127,8 +127,8 @@ def together(jobs):
 
 
 def deliver_in_thread(provider, event_id, body):
-    delivery = payments.store_delivery(provider=provider, event_id=event_id, body=body, headers={})
-    return payments.try_delivery(delivery.pk).processed
+    delivery = deliveries.store_delivery(provider=provider, event_id=event_id, body=body, headers={})
+    return deliveries.try_delivery(delivery.pk).processed
 
 
 @pytest.mark.django_db(transaction=True)
@@ -242,14 +242,14 @@ def test_deadlock_of_one_delivery_does_not_stop_the_others(db, monkeypatch):
     WebhookDelivery.objects.create(
         provider="webhook", event_id="second", body=paid_body(order), received_at=old + timedelta(seconds=1)
     )
-    apply = payments.apply_delivery
+    apply = deliveries.apply_delivery
 
     def deadlock(delivery_id):
         if WebhookDelivery.objects.get(pk=delivery_id).event_id == "first":
             raise OperationalError("deadlock detected")
         return apply(delivery_id)
 
-    monkeypatch.setattr(payments, "apply_delivery", deadlock)
+    monkeypatch.setattr(deliveries, "apply_delivery", deadlock)
 
     assert apply_waiting_deliveries() == 1
     assert tally(order) == ("paid", 1, 1, 1)
@@ -266,7 +266,7 @@ def test_database_that_is_away_makes_the_sender_try_again(api, settings, monkeyp
         raise OperationalError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(payments, step, away)
+        patch.setattr(deliveries, step, away)
         answer = api.post(PATH, body, headers=signed_headers(SECRET, body, event_id="msg_1"))
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
 

@@ -14,7 +14,8 @@ from homeproductions.throttles import count_bad_signature
 from homeproductions.views import ApiView
 from orders.errors import InvalidSignature
 from orders.providers import recurrente, registry
-from orders.services import payments
+from orders.services import deliveries
+from orders.services.payments import Result
 
 from .serializers import WebhookAnswer
 
@@ -48,10 +49,10 @@ class Webhook(ApiView):
         body = raw_body(request)
         provider, event_id = self.verified(request, body)
         headers = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
-        delivery = payments.store_delivery(provider=provider, event_id=event_id, body=body, headers=headers)
-        return json_answer(self.answer(payments.try_stored(delivery.pk)))
+        delivery = deliveries.store_delivery(provider=provider, event_id=event_id, body=body, headers=headers)
+        return json_answer(self.answer(deliveries.try_stored(delivery.pk)))
 
-    def answer(self, result: payments.Result) -> dict[str, Any]:
+    def answer(self, result: Result) -> dict[str, Any]:
         answer = {"received": True, "processed": result.processed}
         return {**answer, "reason": result.reason} if result.reason else answer
 
@@ -92,7 +93,7 @@ class RecurrenteWebhook(Webhook):
             raise NotFound
         return recurrente.NAME, recurrente.verify(request.headers, body)
 
-    def answer(self, result: payments.Result) -> dict[str, Any]:
+    def answer(self, result: Result) -> dict[str, Any]:
         return {"received": True}
 
 

@@ -11,7 +11,7 @@ from homeproductions import chores
 from homeproductions.mail.models import OutboxEmail
 from orders import bookkeeping
 from orders.models import Order, Payment, WebhookDelivery
-from orders.services import payments, retention
+from orders.services import deliveries, retention
 from orders.services.forgetting import GUEST
 from tests import provider_bodies as bodies
 from tests.factories import make_event, make_order, make_tier
@@ -155,8 +155,8 @@ def test_an_order_made_for_the_night_later_is_found_again():
 
 def stray(order, **changes):
     body = bodies.recurrente(order, "payment_intent.failed", **changes)
-    delivery = payments.store_delivery(provider="recurrente", event_id=str(order.pk), body=body, headers={"a": "b"})
-    payments.apply_delivery(delivery.pk)
+    delivery = deliveries.store_delivery(provider="recurrente", event_id=str(order.pk), body=body, headers={"a": "b"})
+    deliveries.apply_delivery(delivery.pk)
     return delivery
 
 
@@ -192,7 +192,7 @@ def test_money_of_nobody_is_forgotten_once_it_was_decided_about():
 
 def test_notices_that_are_not_applied_yet_stay_whole():
     body = bodies.recurrente(make_order(tier=tier_of(DAYS + 1), status="cancelled"))
-    delivery = payments.store_delivery(provider="recurrente", event_id="x", body=body, headers={})
+    delivery = deliveries.store_delivery(provider="recurrente", event_id="x", body=body, headers={})
     age_notices()
 
     retention.forget_old(within=SOON)

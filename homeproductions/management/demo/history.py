@@ -14,9 +14,9 @@ from audit.models import AuditLog
 from events.models import Event, TicketTier
 from homeproductions.mail.models import OutboxEmail
 from orders import codes
+from orders.journal import minor_units
 from orders.models import CheckIn, JournalEntry, Order, Payment, RefusedScan
 from orders.services.checkout import new_order_number
-from orders.services.payments import minor_units
 
 from . import programme
 

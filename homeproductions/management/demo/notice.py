@@ -6,8 +6,8 @@ from datetime import datetime
 
 from standardwebhooks import Webhook
 
+from orders.journal import minor_units
 from orders.models import Order
-from orders.services.payments import minor_units
 
 
 def new_event_id() -> str:

@@ -24,7 +24,7 @@ from homeproductions.errors import Refused
 from newsletter.models import Subscriber
 from orders.models import Order
 from orders.providers import standard
-from orders.services import checkin, checkout, payments
+from orders.services import checkin, checkout, deliveries
 
 from . import notice, pictures, programme
 from .history import History, address
@@ -209,10 +209,10 @@ def _sell_today(events: dict[programme.Night, Event]) -> None:
             (rooftop, 1, ("Renata", "Paz")),
         ):
             order = _place(events[night], tier, guest)
-            delivery = payments.store_delivery(
+            delivery = deliveries.store_delivery(
                 provider=standard.NAME, event_id=notice.new_event_id(), body=notice.paid(order), headers={}
             )
-            payments.apply_delivery(delivery.pk)
+            deliveries.apply_delivery(delivery.pk)
         _place(events[patio], 0, ("Camila", "Barrios"))
         _place(events[programme.TONIGHT], 0, ("Emilio", "Coyoy"))
         _place(events[rooftop], 1, ("Regina", "Solórzano"))

@@ -16,7 +16,7 @@ from homeproductions.mail.models import OutboxEmail
 from newsletter.models import Subscriber
 from newsletter.services import subscribe
 from orders.models import CheckIn, Order, Payment, RefusedScan, WebhookDelivery
-from orders.services import idempotency, payments, status
+from orders.services import deliveries, idempotency, status
 from tests import provider_bodies as bodies
 from tests.factories import make_event, make_order, make_tier, make_user
 
@@ -80,8 +80,10 @@ def scatter() -> SimpleNamespace:
 def _unlinked_notice(order):
     """Of a payment that never came, signed all the same."""
     body = bodies.recurrente(order, "payment_intent.failed", customer={"full_name": NAME, "email": EMAIL})
-    delivery = payments.store_delivery(provider="recurrente", event_id="failed", body=body, headers={"svix-id": EMAIL})
-    payments.apply_delivery(delivery.pk)
+    delivery = deliveries.store_delivery(
+        provider="recurrente", event_id="failed", body=body, headers={"svix-id": EMAIL}
+    )
+    deliveries.apply_delivery(delivery.pk)
 
 
 def _paid_for_somebody_else():

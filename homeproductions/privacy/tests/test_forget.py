@@ -13,7 +13,7 @@ from newsletter.models import Subscriber
 from newsletter.services import subscribe
 from orders import bookkeeping
 from orders.models import IdempotencyKey, JournalEntry, Order, Payment, WebhookDelivery
-from orders.services import payments
+from orders.services import deliveries
 from tests import dumps
 from tests import provider_bodies as bodies
 from tests.factories import make_event, make_order, make_tier, make_user
@@ -170,7 +170,7 @@ def test_money_that_waits_is_refused(db):
 
 def test_a_notice_that_is_not_applied_yet_is_refused(db):
     order = make_order(status="cancelled", buyer_email=EMAIL)
-    payments.store_delivery(provider="webhook", event_id="e", body=bodies.recurrente(order), headers={})
+    deliveries.store_delivery(provider="webhook", event_id="e", body=bodies.recurrente(order), headers={})
 
     assert "not applied yet" in refused()
 
