@@ -19,9 +19,10 @@ from homeproductions.office.saving import SavedByService
 from homeproductions.office.steps import Done, Step
 from homeproductions.office.uploads import UploadPages, asked_by_script, context_of, may_reach_the_host
 
-from . import queries, services
+from . import queries
 from .forms import AddressForm, AlbumForm, PictureForm, UploadedForm
 from .models import Gallery, GalleryImage
+from .services import albums, arranging, uploads
 
 CHANGE = "gallery.change_gallery"
 PICTURES_PER_PAGE = 60
@@ -31,17 +32,17 @@ SHOWN_WITH_ALBUM = 8
 
 
 def publish(album: Gallery, data: dict[str, Any], actor: User) -> str:
-    services.update_album(album.pk, {"is_published": True}, actor=actor)
+    albums.update_album(album.pk, {"is_published": True}, actor=actor)
     return f"{album} is published."
 
 
 def unpublish(album: Gallery, data: dict[str, Any], actor: User) -> str:
-    services.update_album(album.pk, {"is_published": False}, actor=actor)
+    albums.update_album(album.pk, {"is_published": False}, actor=actor)
     return f"{album} is hidden."
 
 
 def delete(album: Gallery, data: dict[str, Any], actor: User) -> Done:
-    services.delete_album(album.pk, actor=actor)
+    albums.delete_album(album.pk, actor=actor)
     return Done(f"{album} is deleted.", reverse("admin:gallery_gallery_changelist"))
 
 
@@ -130,8 +131,8 @@ class GalleryAdmin(UploadPages, SavedByService):
     def store(self, request: HttpRequest, form: Any, formsets: Sequence[Any], *, is_new: bool) -> Gallery:
         actor: Any = request.user
         if is_new:
-            return services.create_album(actor=actor, **form.changes())
-        services.update_album(form.instance.pk, form.changes(), actor=actor)
+            return albums.create_album(actor=actor, **form.changes())
+        albums.update_album(form.instance.pk, form.changes(), actor=actor)
         return form.instance
 
     def response_add(self, request: HttpRequest, obj: Gallery, post_url_continue: str | None = None) -> HttpResponse:
@@ -140,7 +141,7 @@ class GalleryAdmin(UploadPages, SavedByService):
 
     def permit(self, request: HttpRequest, row: Gallery | None) -> dict[str, Any]:
         actor: Any = request.user
-        return services.sign_upload(gallery_id=row.pk if row else None, actor=actor)
+        return uploads.sign_upload(gallery_id=row.pk if row else None, actor=actor)
 
     @admin.display(description="")
     def cover(self, album: Any) -> SafeString:
@@ -193,18 +194,18 @@ class GalleryAdmin(UploadPages, SavedByService):
             raise Invalid("The image host's answer is not what it should be.")
         actor: Any = request.user
         told = form.cleaned_data
-        services.add_to_album(album.pk, image_url=told["url"], public_id=told["public_id"], actor=actor)
+        arranging.add_to_album(album.pk, image_url=told["url"], public_id=told["public_id"], actor=actor)
         return {"success": True}
 
     def _add_address(self, request: HttpRequest, album: Gallery, form: AddressForm) -> HttpResponse:
         actor: Any = request.user
-        services.add_to_album(album.pk, actor=actor, **form.cleaned_data)
+        arranging.add_to_album(album.pk, actor=actor, **form.cleaned_data)
         messages.success(request, "The picture was added at the end.")
         return HttpResponseRedirect(f"{pictures_of(album)}?page=last")
 
     def _arrange(self, request: HttpRequest, album: Gallery, forms: list[PictureForm]) -> HttpResponse:
         actor: Any = request.user
-        done = services.arrange(album.pk, wanted_of(forms), actor=actor)
+        done = arranging.arrange(album.pk, wanted_of(forms), actor=actor)
         words = ", ".join(f"{count} {word}" for word, count in done.items() if count)
         messages.success(request, f"Saved: {words}." if words else "Nothing was changed.")
         return HttpResponseRedirect(request.get_full_path())
@@ -253,8 +254,8 @@ def forms_sent(images: QuerySet[GalleryImage], request: HttpRequest) -> list[Pic
     return [PictureForm(image, place, request.POST) for place, image in numbered if f"{image.pk}-place" in request.POST]
 
 
-def wanted_of(forms: list[PictureForm]) -> services.Arrangement:
-    return services.Arrangement(
+def wanted_of(forms: list[PictureForm]) -> arranging.Arrangement:
+    return arranging.Arrangement(
         places={form.image.pk: form.cleaned_data["place"] for form in forms if "place" in form.changed_data},
         captions={form.image.pk: form.cleaned_data["caption"] for form in forms if "caption" in form.changed_data},
         removed=[form.image.pk for form in forms if form.cleaned_data["remove"]],

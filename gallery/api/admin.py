@@ -13,8 +13,9 @@ from rest_framework.request import Request
 
 from accounts.authentication import require_user
 from accounts.permissions import IsOffice
-from gallery import queries, services
+from gallery import queries
 from gallery.models import Gallery
+from gallery.services import albums, flat_images, uploads
 from homeproductions import pictures
 from homeproductions.api import ok
 from homeproductions.openapi import SIGNED_IN, Message, refusals
@@ -54,8 +55,8 @@ class AdminGalleryList(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         items = queries.images(**ItemsQuery.parse_data(request.query_params))
-        albums = shown_all(AdminAlbumInListSerializer, queries.albums())
-        return ok(galleries=albums, count=len(albums), items=shown_all(ItemSerializer, items))
+        galleries = shown_all(AdminAlbumInListSerializer, queries.albums())
+        return ok(galleries=galleries, count=len(galleries), items=shown_all(ItemSerializer, items))
 
     @extend_schema(
         request=AlbumOrImageBody,
@@ -68,9 +69,9 @@ class AdminGalleryList(ApiView):
     def post(self, request: Request) -> HttpResponse:
         actor = require_user(request)
         if is_image(request.data):
-            image = services.add_image(actor=actor, **ImageBody.parse(request))
+            image = flat_images.add_image(actor=actor, **ImageBody.parse(request))
             return ok(status=201, item=shown(ItemSerializer, image), message="The picture was added.")
-        album = services.create_album(actor=actor, **AlbumBody.parse(request))
+        album = albums.create_album(actor=actor, **AlbumBody.parse(request))
         return ok(status=201, gallery={"id": str(album.pk), "title": album.title}, message="The gallery was created.")
 
 
@@ -97,9 +98,9 @@ class AdminGalleryDetail(ApiView):
         actor = require_user(request)
         found = queries.album_or_image(reference)
         if isinstance(found, Gallery):
-            services.update_album(found.pk, AlbumChangeBody.parse(request), actor=actor)
+            albums.update_album(found.pk, AlbumChangeBody.parse(request), actor=actor)
             return ok(message="The gallery was saved.")
-        services.update_image(found.pk, ImageChangeBody.parse(request), actor=actor)
+        flat_images.update_image(found.pk, ImageChangeBody.parse(request), actor=actor)
         return ok(message="The picture was saved.")
 
     @extend_schema(responses={200: Message, **refusals(_404="GALLERY_NOT_FOUND", **SIGNED_IN)}, tags=["admin: gallery"])
@@ -108,9 +109,9 @@ class AdminGalleryDetail(ApiView):
         actor = require_user(request)
         found = queries.album_or_image(reference)
         if isinstance(found, Gallery):
-            services.delete_album(found.pk, actor=actor)
+            albums.delete_album(found.pk, actor=actor)
             return ok(message="The gallery was deleted.")
-        services.delete_image(found.pk, actor=actor)
+        flat_images.delete_image(found.pk, actor=actor)
         return ok(message="The picture was deleted.")
 
 
@@ -129,7 +130,7 @@ class SignGalleryUpload(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         actor = require_user(request)
-        return ok(**services.sign_upload(gallery_id=AlbumPermitBody.parse(request).get("gallery_id"), actor=actor))
+        return ok(**uploads.sign_upload(gallery_id=AlbumPermitBody.parse(request).get("gallery_id"), actor=actor))
 
 
 def is_image(data: Any) -> bool:

@@ -6,9 +6,9 @@ import pytest
 from django.urls import reverse
 
 from audit.models import AuditLog
-from gallery import services
 from gallery.models import Gallery, GalleryImage
-from gallery.services import Arrangement
+from gallery.services import arranging
+from gallery.services.arranging import Arrangement
 from homeproductions import pictures
 from homeproductions.errors import Invalid
 from tests.factories import make_event, make_user
@@ -73,7 +73,7 @@ def ids_of(album):
 def test_picture_gets_the_place_it_is_given(album, places, order):
     ids = ids_of(album)
 
-    services.arrange(
+    arranging.arrange(
         album.pk, Arrangement({ids[name]: place for name, place in places.items()}), actor=make_user("admin")
     )
 
@@ -86,7 +86,7 @@ def test_arranging_is_one_entry_of_the_history(album):
     GalleryImage.objects.filter(pk=ids["A"]).update(caption="Dawn")
     wanted = Arrangement({ids["E"]: 1, ids["A"]: 1}, {ids["A"]: None, ids["B"]: "Dusk", ids["C"]: None}, [ids["D"]])
 
-    done = services.arrange(album.pk, wanted, actor=office)
+    done = arranging.arrange(album.pk, wanted, actor=office)
 
     assert (order_of(album), done) == ("EABC", {"moved": 1, "captioned": 2, "removed": 1})
     assert set(album.images.values_list("caption", flat=True)) == {None, "Dusk"}
@@ -99,7 +99,7 @@ def test_arranging_nothing_is_no_entry(album):
     wanted = Arrangement({pk: place for place, pk in enumerate(ids.values(), 1)}, {ids["A"]: None})
     GalleryImage.objects.filter(gallery=album).update(caption=None)
 
-    done = services.arrange(album.pk, wanted, actor=make_user("admin"))
+    done = arranging.arrange(album.pk, wanted, actor=make_user("admin"))
 
     assert (order_of(album), done) == ("ABCDE", {"moved": 0, "captioned": 0, "removed": 0})
     assert not history().exists()
@@ -109,7 +109,7 @@ def test_picture_of_another_album_is_left_alone(album):
     other = make_album("https://a/X")
     wanted = Arrangement({ids_of(other)["X"]: 1}, {ids_of(other)["X"]: "Mine"}, [ids_of(other)["X"]])
 
-    services.arrange(album.pk, wanted, actor=make_user("admin"))
+    arranging.arrange(album.pk, wanted, actor=make_user("admin"))
 
     assert (order_of(other), order_of(album)) == ("X", "ABCDE")
 
@@ -119,7 +119,7 @@ def test_removed_picture_goes_at_the_host(album, image_host, django_capture_on_c
     GalleryImage.objects.filter(pk=image.pk).update(cloudinary_public_id="home-productions/galleries/temp/a")
 
     with django_capture_on_commit_callbacks(execute=True):
-        services.arrange(album.pk, Arrangement(removed=[image.pk]), actor=make_user("admin"))
+        arranging.arrange(album.pk, Arrangement(removed=[image.pk]), actor=make_user("admin"))
 
     assert image_host.removed == [["home-productions/galleries/temp/a"]]
 
@@ -127,7 +127,7 @@ def test_removed_picture_goes_at_the_host(album, image_host, django_capture_on_c
 def test_uploaded_picture_joins_at_the_end_with_a_small_copy(album, cloudinary):
     public_id = f"home-productions/galleries/{album.pk}/a"
 
-    image = services.add_to_album(album.pk, image_url=UPLOADED, public_id=public_id, actor=make_user("admin"))
+    image = arranging.add_to_album(album.pk, image_url=UPLOADED, public_id=public_id, actor=make_user("admin"))
 
     assert (image.sort_order, image.cloudinary_public_id, image.image_url) == (5, public_id, UPLOADED)
     assert image.thumbnail_url == f"https://res.cloudinary.com/nights/image/upload/{pictures.SMALL}/v1/a.jpg"
@@ -139,7 +139,7 @@ def test_uploaded_picture_joins_at_the_end_with_a_small_copy(album, cloudinary):
 )
 def test_picture_that_was_uploaded_for_something_else_is_refused(album, public_id):
     with pytest.raises(Invalid):
-        services.add_to_album(album.pk, image_url=UPLOADED, public_id=public_id, actor=make_user("admin"))
+        arranging.add_to_album(album.pk, image_url=UPLOADED, public_id=public_id, actor=make_user("admin"))
     assert album.images.count() == 5
 
 
@@ -232,7 +232,7 @@ def test_pictures_are_ordered_captioned_and_removed(office, album):
 
 def test_picture_that_was_added_meanwhile_stays(office, album):
     fields = sent(album, A_place="5")
-    services.add_to_album(album.pk, image_url="https://a/F", actor=make_user("admin"))
+    arranging.add_to_album(album.pk, image_url="https://a/F", actor=make_user("admin"))
 
     office.post(path_of(album, "pictures"), fields)
 

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from gallery import services
 from gallery.models import Gallery, GalleryImage
+from gallery.services import flat_images
 from tests.factories import bearer, make_event, make_user
 
 from .test_admin_api import FOLDER, NOWHERE, PATH, audit_rows, refusal, urls_of
@@ -110,7 +110,7 @@ def test_new_picture_is_shown_to_guests(api, office):
 
     albums = {album["title"]: album for album in api.get("/api/gallery").json()["galleries"]}
 
-    assert set(albums) == {"Luna", services.DEFAULT_TITLE}
+    assert set(albums) == {"Luna", flat_images.DEFAULT_TITLE}
     assert (albums["Luna"]["eventId"], albums["Luna"]["imageCount"]) == (str(event.pk), 1)
     assert albums["Luna"]["coverUrl"] == "https://example.com/1.jpg"
 
@@ -165,7 +165,7 @@ def test_parallel_pictures_make_one_album(of_a_night):
 
     def add(number):
         start.wait()
-        services.add_image(actor=actor, event_id=event_id, image_url=f"https://a/{number}")
+        flat_images.add_image(actor=actor, event_id=event_id, image_url=f"https://a/{number}")
         connection.close()
 
     threads = [Thread(target=add, args=(number,)) for number in range(8)]
