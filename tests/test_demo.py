@@ -29,7 +29,7 @@ from gallery.models import Gallery
 from homeproductions.embedded_postgres import CHECKOUT
 from homeproductions.environment import host_names, origins
 from homeproductions.mail.models import OutboxEmail
-from homeproductions.management.demo import environment, running, season
+from homeproductions.management.demo import environment, media, ownership, running, season, staff
 from homeproductions.management.demo.instructions import BEGIN, END
 from homeproductions.management.demo.read_ticket import read_ticket
 from newsletter.models import Subscriber
@@ -106,33 +106,33 @@ def test_season_mails_nobody_about_the_past(filled):
 
 
 def test_season_knows_the_database_it_filled(filled):
-    season.refuse_foreign_database()
-    season.make_staff({**PASSWORDS, "door": "another-one-2"})
+    ownership.refuse_foreign_database()
+    staff.make_staff({**PASSWORDS, "door": "another-one-2"})
 
-    assert season.is_filled()
+    assert ownership.is_filled()
     assert User.objects.get(email="door@demo.example").check_password("another-one-2")
 
 
 def test_database_with_data_of_somebody_else_is_refused(db):
-    season.refuse_foreign_database()
+    ownership.refuse_foreign_database()
     make_user()
 
-    with pytest.raises(season.ForeignDatabase, match="users"):
-        season.refuse_foreign_database()
+    with pytest.raises(ownership.ForeignDatabase, match="users"):
+        ownership.refuse_foreign_database()
 
 
 def test_database_with_tables_of_something_else_is_refused(db):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'orders'")
 
-    with pytest.raises(season.ForeignDatabase, match="tables of something else"):
-        season.refuse_foreign_database()
+    with pytest.raises(ownership.ForeignDatabase, match="tables of something else"):
+        ownership.refuse_foreign_database()
 
 
 def test_pictures_follow_the_address_of_the_server(filled, settings):
     settings.PUBLIC_URL = "http://127.0.0.1:9999"
 
-    season.correct_urls()
+    media.correct_urls()
 
     addresses = Event.objects.values_list("image_url", flat=True)
     assert {address.rpartition("/")[0] for address in addresses} == {"http://127.0.0.1:9999/media/demo"}

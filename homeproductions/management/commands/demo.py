@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from homeproductions.embedded_postgres import CHECKOUT
-from homeproductions.management.demo import environment, running, season
+from homeproductions.management.demo import environment, media, ownership, running, season, staff
 from homeproductions.management.demo.instructions import instructions, interpreter, local_url
 
 START_PATIENCE = 60  # seconds until the web server must answer
@@ -70,8 +70,8 @@ class Command(BaseCommand):
         try:
             # Past the pool, which would only say after ten seconds that it has no connection.
             psycopg.connect(**connection.get_connection_params()).close()
-            season.refuse_foreign_database()
-        except season.ForeignDatabase as refusal:
+            ownership.refuse_foreign_database()
+        except ownership.ForeignDatabase as refusal:
             raise CommandError(
                 f"The demo does not use this database: {refusal}. Nothing in it was changed. "
                 "Give DATABASE_URL an empty one, or leave it out for a PostgreSQL of the demo's own."
@@ -80,18 +80,18 @@ class Command(BaseCommand):
             raise CommandError(f"The database of DATABASE_URL does not answer: {error}") from error
         self.stdout.write("Preparing the tables")
         call_command("migrate", verbosity=0, interactive=False)
-        if season.is_filled():
+        if ownership.is_filled():
             self.stdout.write("The season is there already")
-            season.make_staff(passwords)
-            season.correct_urls()
+            staff.make_staff(passwords)
+            media.correct_urls()
         else:
             self.stdout.write("Filling a season")
             season.fill(passwords=passwords, say=self.say)
         # After the season: a user made before it would pass for somebody else's.
         call_command("ensure_admin", stdout=io.StringIO())
         if settings.MEDIA_ROOT:
-            season.draw_missing_pictures(Path(settings.MEDIA_ROOT), self.say)
-            season.write_payment_page(Path(settings.MEDIA_ROOT), interpreter())
+            media.draw_missing_pictures(Path(settings.MEDIA_ROOT), self.say)
+            media.write_payment_page(Path(settings.MEDIA_ROOT), interpreter())
 
     def say(self, text: str) -> None:
         self.stdout.write(f"  {text}")

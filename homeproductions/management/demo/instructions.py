@@ -16,7 +16,7 @@ from homeproductions.embedded_postgres import CHECKOUT
 from homeproductions.errors import Refused
 from orders.models import Order
 
-from .season import LOGINS
+from .staff import LOGINS
 
 RULE = "-" * 8 + "{}" + "-" * 8
 BEGIN, END = RULE.format(" from here "), RULE.format(" to here ")

@@ -1,4 +1,4 @@
-"""Fills an empty database with a season around today, and knows a database that it has filled before."""
+"""Fills an empty database with a season around today."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -7,15 +7,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from constance import config
-from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import F, Func, Value
-from django.template import engines
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.roles import Role
 from audit.models import AuditLog
 from events.models import Event, TicketTier
 from gallery.models import Gallery, GalleryImage
@@ -28,65 +23,11 @@ from orders.services import checkin, checkout, deliveries
 
 from . import notice, pictures, programme
 from .history import History, address
+from .media import PAYMENT_PAGE, media_url
+from .staff import make_staff
 
 Say = Callable[[str], object]
-
-# Nobody owns an address below .example, so whoever finds this login has found the demo.
-LOGINS = {
-    "superadmin": ("superadmin@demo.example", "Xochitl Superadmin", Role.SUPERADMIN),
-    "admin": ("admin@demo.example", "Andrea Admin", Role.ADMIN),
-    "door": ("door@demo.example", "Diego Door", Role.STAFF),
-}
-MARK = LOGINS["superadmin"][0]
-MEDIA_FOLDER = "demo"
-PAYMENT_PAGE = "how-to-pay.html"
 SUBSCRIBERS = 36
-FILLED_BY_PEOPLE = (User, Event, Order, Gallery, Subscriber, AuditLog)
-
-
-class ForeignDatabase(Exception):
-    """The database holds something that is not the demo's. The text says what; nothing was changed."""
-
-
-# --- Whose database is it? -----------------------------------------------------------------------------------
-
-
-def refuse_foreign_database() -> None:
-    """Raise ForeignDatabase unless the database is the demo's or empty. Works before anything is migrated."""
-    tables = set(connection.introspection.table_names())
-    if not tables or is_filled(tables):
-        return
-    if not _is_our_schema(tables):
-        raise ForeignDatabase(f"it has tables of something else ({', '.join(sorted(tables)[:3])})")
-    for model in FILLED_BY_PEOPLE:
-        if model._meta.db_table in tables and _has_rows(model._meta.db_table):
-            raise ForeignDatabase(f"there are {model._meta.verbose_name_plural} in it")
-
-
-def is_filled(tables: set[str] | None = None) -> bool:
-    """Whether a demo has filled this database."""
-    if User._meta.db_table not in (tables or connection.introspection.table_names()):
-        return False
-    with connection.cursor() as cursor:
-        # In SQL, since the table may still be that of an older version.
-        cursor.execute("SELECT 1 FROM users WHERE email = %s", [MARK])
-        return cursor.fetchone() is not None
-
-
-def _is_our_schema(tables: set[str]) -> bool:
-    """Whether the tables are this system's, by its migrations: some tables belong to no model."""
-    if "django_migrations" not in tables:
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT app FROM django_migrations")
-        return {model._meta.app_label for model in FILLED_BY_PEOPLE} <= {app for (app,) in cursor.fetchall()}
-
-
-def _has_rows(table: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM {connection.ops.quote_name(table)} LIMIT 1")  # noqa: S608 (a model's name)
-        return cursor.fetchone() is not None
-
 
 # --- Fill ----------------------------------------------------------------------------------------------------
 
@@ -114,21 +55,6 @@ def fill(*, passwords: dict[str, str], say: Say) -> None:
         _make_album(night, events[night], staff["admin"])
     _make_album(programme.PAST[0], events[programme.PAST[0]], staff["admin"], is_published=False)
     _subscribe(now)
-
-
-def make_staff(passwords: dict[str, str]) -> dict[str, User]:
-    """The demo's logins with these passwords, also if they were made with others."""
-    return {key: _make_login(*LOGINS[key], password) for key, password in passwords.items()}
-
-
-def _make_login(email: str, name: str, role: str, password: str) -> User:
-    user = User.objects.filter(email=email).first()
-    if user is None:
-        return User.objects.create_user(email, password, name=name, role=role)
-    if not user.check_password(password):
-        user.set_password(password)
-        user.save(update_fields=["password"])
-    return user
 
 
 # --- Nights --------------------------------------------------------------------------------------------------
@@ -244,47 +170,6 @@ def _try_the_scanner(order: Order, door: User) -> None:
 
 
 # --- Galleries -------------------------------------------------------------------------------------------------
-
-
-def draw_missing_pictures(folder: Path, say: Say) -> None:
-    """Posters and albums as files; those that are there already are the same."""
-    todo = [night for night in programme.NIGHTS if not (folder / MEDIA_FOLDER / f"{night.slug}.jpg").exists()]
-    if todo:
-        say("pictures")
-    for night in todo:
-        for number, caption in enumerate(night.album, 1):
-            path = folder / MEDIA_FOLDER / f"{night.slug}-{number}.jpg"
-            pictures.draw_photo(path, night.colours, seed=caption)
-        # Last: where it is missing, drawing was interrupted.
-        poster = folder / MEDIA_FOLDER / f"{night.slug}.jpg"
-        pictures.draw_poster(poster, night.colours, title=night.name, lines=(night.venue, night.location))
-
-
-def write_payment_page(folder: Path, python: str) -> None:
-    """Where the payment links of the tiers lead: a file beside the pictures, since no provider takes part in a demo."""
-    template = Path(__file__).with_name("payment_page.html").read_text(encoding="utf-8")
-    page = engines["django"].from_string(template).render({"config": config, "python": python})
-    path = folder / MEDIA_FOLDER / PAYMENT_PAGE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
-
-
-def media_url(name: str) -> str:
-    return f"{settings.PUBLIC_URL}{settings.MEDIA_URL}{MEDIA_FOLDER}/{name}"
-
-
-def correct_urls() -> None:
-    """The address of this server may have changed since the season was filled, with PORT for example."""
-    for model, columns in (
-        (Event, ["image_url"]),
-        (TicketTier, ["payment_link"]),
-        (Gallery, ["cover_image_url"]),
-        (GalleryImage, ["image_url", "thumbnail_url"]),
-    ):
-        for column in columns:
-            rows = model._default_manager.filter(**{f"{column}__contains": f"{settings.MEDIA_URL}{MEDIA_FOLDER}/"})
-            moved = Func(F(column), Value("^https?://[^/]+"), Value(settings.PUBLIC_URL), function="regexp_replace")
-            rows.exclude(**{f"{column}__startswith": f"{settings.PUBLIC_URL}/"}).update(**{column: moved})
 
 
 def _make_album(night: programme.Night, event: Event, admin: User, *, is_published: bool = True) -> None:
