@@ -139,11 +139,12 @@ def embedded_server(is_careless: bool) -> Iterator[str]:
     """In production what is committed is on disk, and so it is here, unless somebody wants to do without the disk."""
     # Not needed, and on Windows not even importable, where DATABASE_URL names a server.
     from homeproductions import embedded_postgres
+    from homeproductions.embedded_postgres.cluster import Cluster
 
     base = os.environ.get("HOMEPRODUCTIONS_DATA") or "/var/tmp"  # noqa: S108 (as the demo and the tests)
     folder = Path(tempfile.mkdtemp(prefix="homeproductions-bench-", dir=base))
     try:
-        cluster = embedded_postgres.Cluster(folder, durable=not is_careless).start()
+        cluster = Cluster(folder, durable=not is_careless).start()
         try:
             yield cluster.url("postgres")
         finally:

@@ -16,7 +16,9 @@ import psycopg
 import pytest
 
 from homeproductions import embedded_postgres
-from homeproductions.embedded_postgres import CHECKOUT, Cluster, EmbeddedPostgresError
+from homeproductions.embedded_postgres import CHECKOUT
+from homeproductions.embedded_postgres.cluster import Cluster
+from homeproductions.embedded_postgres.errors import EmbeddedPostgresError
 
 DIE_WHILE_RUNNING = """
 import os, signal, sys

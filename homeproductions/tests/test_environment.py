@@ -174,7 +174,8 @@ def test_duration_refuses_what_it_does_not_know(text):
 
 
 def test_env_example_lists_every_variable_and_no_other():
-    sources = [*ROOT.glob("homeproductions/*.py"), ROOT / "gunicorn.conf.py"]
+    folders = ("homeproductions", "homeproductions/embedded_postgres")
+    sources = [*(path for folder in folders for path in ROOT.glob(f"{folder}/*.py")), ROOT / "gunicorn.conf.py"]
     text = "\n".join(path.read_text() for path in sources)
     read = set(re.findall(r"""env\.\w+\(\s*f?["']([A-Z][A-Z_]+)["']""", text)) | set(environment.SECRETS)
     read |= set(re.findall(r"""environ(?:\.get\(|\[)["']([A-Z][A-Z_]+)["']""", text)) | {"DATABASE_URL"}

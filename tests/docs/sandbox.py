@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from homeproductions.embedded_postgres import Cluster
+from homeproductions.embedded_postgres.cluster import Cluster
 from tests.deploy import image, postgresql_programs
 from tests.docs import stubs
 from tests.outside import SYSTEM

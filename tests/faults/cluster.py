@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from homeproductions.embedded_postgres import Cluster
+from homeproductions.embedded_postgres.cluster import Cluster
 from tests.dumps import pg_dump
 
 from .house import House

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import psutil  # type: ignore[import-untyped]
 
 from homeproductions import embedded_postgres
-from homeproductions.embedded_postgres import Cluster, EmbeddedPostgresError
+from homeproductions.embedded_postgres.cluster import Cluster
+from homeproductions.embedded_postgres.errors import EmbeddedPostgresError
 
 from . import running
 
