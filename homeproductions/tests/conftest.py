@@ -7,8 +7,16 @@ import pytest
 from accounts.models import User
 from homeproductions import checks
 from homeproductions.mail import heartbeat
+from tests.factories import make_user
 
 WEBHOOK_SECRET = "whsec_" + "QUJD" * 8
+
+
+@pytest.fixture
+def office(client, db):
+    """A browser of somebody of the office."""
+    client.force_login(make_user("admin"))
+    return client
 
 
 @pytest.fixture

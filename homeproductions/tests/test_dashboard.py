@@ -20,12 +20,6 @@ STATUSES = ("pending", "paid", "paid", "cancelled", "refunded")
 
 
 @pytest.fixture
-def office(client, db):
-    client.force_login(make_user("admin"))
-    return client
-
-
-@pytest.fixture
 def door(client, db):
     client.force_login(make_user("staff"))
     return client
