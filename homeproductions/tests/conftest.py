@@ -1,11 +1,15 @@
 """Fixtures for more than one file here."""
 
 import secrets
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
+from django.db import OperationalError
 
 from accounts.models import User
 from homeproductions import checks
+from homeproductions.counters import PostgresCounters
 from homeproductions.mail import heartbeat
 from tests.factories import make_user
 
@@ -36,3 +40,29 @@ def well(db, settings, monkeypatch, tmp_path):
     monkeypatch.setattr("homeproductions.mail.trial.sign_in", lambda: "The mail server answers.")
     User.objects.create_superuser("boss@example.com", secrets.token_urlsafe(12))
     heartbeat.beat()
+
+
+@pytest.fixture
+def limit(settings):
+    """`limit(auth=(2, 60))` changes buckets for one test."""
+
+    def change(**rates):
+        settings.RATE_LIMITS = {**settings.RATE_LIMITS, **rates}
+
+    return change
+
+
+@pytest.fixture
+def clock():
+    """It stands still: no window ends in the middle of a test."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def no_counting(monkeypatch):
+    def fail(*args, **kwargs):
+        raise OperationalError("connection to server failed")
+
+    for operation in ("add", "incr", "get"):
+        monkeypatch.setattr(PostgresCounters, operation, fail)

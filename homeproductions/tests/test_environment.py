@@ -173,6 +173,27 @@ def test_duration_refuses_what_it_does_not_know(text):
         environment.duration(text, variable="JWT_ACCESS_EXPIRES")
 
 
+@pytest.mark.parametrize(
+    ("text", "rate"), [("10/15m", (10, 900)), ("60/m", (60, 60)), (" 5 / 1h ", (5, 3600)), ("1/s", (1, 1))]
+)
+def test_rate_is_read(text, rate):
+    assert environment.rate(text, variable="X") == rate
+
+
+@pytest.mark.parametrize("text", ["10", "10/15", "0/m", "10/0m", "ten/m", "-1/m", "10/m/s", ""])
+def test_rate_that_says_nothing_stops_the_process(text):
+    with pytest.raises(ImproperlyConfigured, match="RATE_LIMIT_ORDERS"):
+        environment.rate(text, variable="RATE_LIMIT_ORDERS")
+
+
+def test_variables_of_the_old_server_keep_their_meaning():
+    env = environment.Environment()
+    env.ENVIRON = {"AUTH_RATE_LIMIT_MAX": "12"}
+
+    assert env.maximum("AUTH_RATE_LIMIT_MAX", 10, window_ms=60_000) == (12, 60)
+    assert env.maximum("RATE_LIMIT_MAX", 100, window_ms=900_000) == (100, 900)
+
+
 def test_env_example_lists_every_variable_and_no_other():
     folders = ("homeproductions", "homeproductions/embedded_postgres")
     sources = [*(path for folder in folders for path in ROOT.glob(f"{folder}/*.py")), ROOT / "gunicorn.conf.py"]
