@@ -235,7 +235,7 @@ def rate(text: str, *, variable: str) -> tuple[int, int]:
 
 
 CHECKS: dict[str, Callable[[str], str]] = {
-    "DATABASE_URL": database_url,
+    **dict.fromkeys(("DATABASE_URL", "BACKUP_DATABASE_URL"), database_url),
     "REDIS_URL": address_of("redis", "rediss", "unix"),
     "PUBLIC_URL": address_of("https", "http"),
     "RECURRENTE_API_URL": address_of("https", "http"),

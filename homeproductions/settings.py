@@ -128,6 +128,8 @@ DATABASE_PREPARE = env.bool("DATABASE_PREPARE", False)
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not DATABASE_PREPARE
 # A connection that died with its server is replaced before a request uses it, not after it failed.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Where `manage.py backup` reaches the same database when the way above leads through PgBouncer; empty: the same way.
+BACKUP_DATABASE = env.db_url("BACKUP_DATABASE_URL") if "BACKUP_DATABASE_URL" in env.ENVIRON else {}
 # A transaction around each request would roll back rate-limit counters and refused-scan records with it.
 ATOMIC_REQUESTS = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

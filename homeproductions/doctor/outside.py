@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core import checks
 
+from homeproductions import backups as kept
 from homeproductions import static_files
 from homeproductions.mail import trial
 from homeproductions.mail.errors import in_words
@@ -61,7 +62,7 @@ def backups() -> Finding:
     place = Path(settings.BACKUP_PATH)
     if trouble := _closed(place):
         return wrong(trouble, "Make the folder, let this account read it, or correct BACKUP_PATH.")
-    newest = _newest(place)
+    newest = kept.newest(place)
     allowed = settings.BACKUP_MAX_AGE.total_seconds()
     hint = "See whether the job that makes backups still runs."
     if newest is None:
@@ -86,15 +87,6 @@ def _closed(place: Path) -> str:
     except OSError as error:
         return f"Nobody can look into {place} (BACKUP_PATH): {error.strerror}."
     return ""
-
-
-def _newest(place: Path) -> tuple[float, int] | None:
-    """When the newest file was written and how long it is. None without any, or where it cannot be seen."""
-    try:
-        files = [place] if place.is_file() else [each for each in place.rglob("*") if each.is_file()]
-        return max(((file.stat().st_mtime, file.stat().st_size) for file in files), default=None)
-    except OSError:
-        return None
 
 
 def pages() -> Finding:

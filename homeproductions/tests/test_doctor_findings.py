@@ -177,6 +177,31 @@ def backup(path, old, text=b"PGDMP"):
     os.utime(path, (written, written))
 
 
+@pytest.mark.parametrize("text", [b"", b"half"], ids=["begun", "half"])
+def test_unfinished_dump_is_no_backup(well, settings, tmp_path, text):
+    settings.BACKUP_PATH = str(tmp_path / "backups")
+    backup(tmp_path / "backups" / "homeproductions-1.dump", timedelta(days=10))
+    backup(tmp_path / "backups" / "homeproductions-2.dump.part", timedelta(0), text=text)
+
+    assert outside.backups().message == "The newest backup is 10 days old; 26 hours are allowed."
+
+
+def test_dump_that_gets_its_name_while_one_looks_is_passed_over(well, settings, tmp_path, monkeypatch):
+    settings.BACKUP_PATH = str(tmp_path / "backups")
+    for name, hours in (("yesterday.dump", 24), ("tonight.dump", 1)):
+        backup(tmp_path / "backups" / name, timedelta(hours=hours))
+    look = Path.stat
+
+    def stat(path, **options):
+        if path.name == "tonight.dump":
+            path.unlink()
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+    assert outside.backups().message == "The newest backup is 24 hours old (5 bytes)."
+
+
 def test_backup_path_may_be_a_file(well, settings, tmp_path):
     settings.BACKUP_PATH = str(tmp_path / "night.dump")
 

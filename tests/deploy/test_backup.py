@@ -8,14 +8,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import environ
 import psycopg
 import pytest
 import requests
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from accounts.models import User
 from homeproductions.embedded_postgres import throwaway
+from homeproductions.management.commands import backup
 from orders.models import Order
 from tests.deploy import postgresql_programs
 from tests.factories import make_tier
@@ -257,10 +261,7 @@ def test_missing_programs_are_named_with_what_to_do(tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
-@pytest.mark.django_db
 def test_password_is_not_in_the_list_of_processes(tmp_path, monkeypatch, on_the_path):
-    from homeproductions.management.commands import backup
-
     called = []
 
     def note(command, **options):
@@ -268,11 +269,12 @@ def test_password_is_not_in_the_list_of_processes(tmp_path, monkeypatch, on_the_
         return subprocess.CompletedProcess(command, 0, "", "")
 
     known = {"host": "db.example", "user": "hp", "password": "tell nobody", "dbname": "hp", "sslmode": "require"}
-    monkeypatch.setattr(backup.connection, "get_connection_params", lambda: known)
+    monkeypatch.setattr(backup, "server", lambda: known)
     monkeypatch.setattr(backup.subprocess, "run", note)
 
     backup.write(tmp_path)
 
+    assert len(called) == 2
     for command, variables in called:
         assert "tell nobody" not in " ".join(command)
         assert {name: variables[f"PG{name}"] for name in ("HOST", "USER", "PASSWORD", "DATABASE", "SSLMODE")} == {
@@ -282,3 +284,50 @@ def test_password_is_not_in_the_list_of_processes(tmp_path, monkeypatch, on_the_
             "DATABASE": "hp",
             "SSLMODE": "require",
         }
+
+
+# --- A way of its own ---------------------------------------------------------------------------------------------
+
+
+def url_of(name):
+    return urlsplit(environment()["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture
+def another_database():
+    name = f"other_{secrets.token_hex(4)}"
+    with psycopg.connect(url_of("postgres"), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        yield environ.Env.db_url_config(url_of(name))
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_forgotten_way_to_another_database_is_refused(tmp_path, settings, on_the_path, another_database):
+    settings.BACKUP_DATABASE = another_database
+
+    with pytest.raises(CommandError, match="BACKUP_DATABASE_URL leads to another database than DATABASE_URL"):
+        call_command("backup", to=str(tmp_path))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_own_way_has_options_of_its_own(tmp_path, settings, on_the_path):
+    """It has its own, or none: those of DATABASE_URL may be wrong there."""
+    url = environment()["DATABASE_URL"]
+    settings.BACKUP_DATABASE = environ.Env.db_url_config(f"{url}{'&' if '?' in url else '?'}connect_timeout=7")
+
+    known = backup.server()
+    call_command("backup", to=str(tmp_path), verbosity=0)
+
+    assert (int(known["connect_timeout"]), known["dbname"]) == (7, connection.settings_dict["NAME"])
+    assert len(names(tmp_path)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_that_is_away_is_said_in_a_sentence(tmp_path, settings, on_the_path):
+    settings.BACKUP_DATABASE = environ.Env.db_url_config("postgresql://nobody@127.0.0.1:1/none")
+
+    with pytest.raises(CommandError, match="The database does not answer"):
+        call_command("backup", to=str(tmp_path))
+    assert names(tmp_path) == []

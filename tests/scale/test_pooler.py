@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 
 import psycopg
@@ -16,6 +17,7 @@ from django.db import connection
 from django.test import Client
 
 from orders.models import CheckIn, Order
+from tests.deploy import postgresql_programs
 from tests.factories import bearer, make_order, make_tier, make_user
 from tests.lengths import FULL, length
 from tests.processes import ROOT, environment
@@ -74,11 +76,10 @@ class Evening:
             lines = 0
         return [lines, caller.get(f"{path}/").status_code, caller.get(f"{path}/orders/order/").status_code]
 
-    def outcome(self):
-        """Everything at once, several times over."""
-        return Counter(
-            tuple(answers) for _ in range(ROUNDS) for answers in at_once([self.guest] * GUESTS + [self.office] * LISTS)
-        )
+    def outcome(self, *more):
+        """Everything at once, several times over. What `more` returns is among the answers."""
+        jobs = [self.guest] * GUESTS + [self.office] * LISTS + [*more]
+        return Counter(tuple(answers) for _ in range(ROUNDS) for answers in at_once(jobs))
 
 
 FINE = {(201, 200, 200, 200, 400): GUESTS * ROUNDS, (IN + 1, 200, 200): LISTS * ROUNDS}
@@ -108,6 +109,31 @@ def test_with_cursors_that_outlive_a_transaction_it_fails(folder):
 
 # --- The commands -------------------------------------------------------------------------------------------------
 
+# What a session leaves to whoever is lent its connection next. Of its settings PgBouncer keeps these for each client.
+KEPT = ["application_name", "client_encoding", "DateStyle", "standard_conforming_strings", "TimeZone"]
+LEFT = """
+SELECT name FROM pg_settings WHERE source = 'session' AND name <> ALL (%s)
+UNION ALL SELECT 'lock' FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+UNION ALL SELECT 'listens' FROM pg_listening_channels()
+UNION ALL SELECT 'prepared statement' FROM pg_prepared_statements
+UNION ALL SELECT 'cursor' FROM pg_cursors WHERE is_holdable
+UNION ALL SELECT 'table' FROM pg_class WHERE relnamespace = pg_my_temp_schema()
+"""
+
+
+def left_behind(url, connections):
+    """On all connections of the pool: each is lent out for a transaction until the last was looked at."""
+    with ExitStack() as stack:
+        lent = [stack.enter_context(psycopg.connect(url, prepare_threshold=None)) for _ in range(connections)]
+        return {row for each in lent for (row,) in each.execute(LEFT, [KEPT]).fetchall()}
+
+
+def manage(*words, **variables):
+    """Its exit code and all that it says."""
+    command = [sys.executable, "manage.py", *words]
+    done = subprocess.run(command, cwd=ROOT, env=environment(**variables), capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
 
 @pytest.fixture
 def database():
@@ -122,20 +148,91 @@ def database():
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_the_commands_work_behind_it(folder, database):
+SUBSCRIBE = "from newsletter.models import Subscriber; Subscriber.objects.create(email='lucia@example.com')"
+COMMANDS = (
+    ["migrate", "--verbosity", "0"],
+    ["ensure_admin"],
+    ["process_outbox"],
+    ["expire_orders"],
+    ["shell", "--verbosity", "0", "--command", SUBSCRIBE],  # somebody for the next two
+    ["export_person", "lucia@example.com"],
+    ["forget", "lucia@example.com", "--yes"],
+    ["doctor", "--only", "database", "migrations", "clock", "worker", "books", "mails", "money"],
+)
+
+
+def test_the_commands_work_behind_it_and_leave_nothing_in_its_connections(folder, database):
     place = place_of_test_database(dbname=database)
     # Two, for `migrate` holds its turn on one of them.
     with pooler(folder, place=place, connections=2) as url:
-        variables = environment(DATABASE_URL=url, EMAIL_FOLDER=str(folder / "mails"), REDIS_URL="")
-        for command in (
-            "migrate --verbosity 0",
-            "process_outbox",
-            "expire_orders",
-            "doctor --only database migrations clock worker books mails money",
-        ):
-            words = [sys.executable, "manage.py", *command.split()]
-            done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        variables = {"DATABASE_URL": url, "EMAIL_FOLDER": str(folder / "mails"), "REDIS_URL": ""}
+        variables |= {"DEFAULT_ADMIN_EMAIL": "ana@example.com", "DEFAULT_ADMIN_PASSWORD": "correct horse 12"}
+        for command in COMMANDS:
+            code, said = manage(*command, DATABASE_PREPARE="", **variables)
+            assert (code, left_behind(url, 2)) == (0, set()), f"{command}: {said}"
+
+
+CARELESS = {
+    "search_path": "SELECT set_config('search_path', '', false)",  # as pg_dump does
+    "lock": "SELECT pg_advisory_lock(1)",
+    "listens": "LISTEN news",
+    "prepared statement": "PREPARE again AS SELECT 1",
+    "cursor": "DECLARE page CURSOR WITH HOLD FOR SELECT 1",
+    "table": "CREATE TEMPORARY TABLE notes ()",
+}
+
+
+def test_whatever_a_session_leaves_is_seen(folder):
+    with pooler(folder, connections=2) as url:
+        with psycopg.connect(url, autocommit=True, prepare_threshold=None) as session:
+            for statement in CARELESS.values():
+                session.execute(statement)
+
+        assert left_behind(url, 2) == {*CARELESS}
+
+
+def dumped(folder, url, **variables):
+    """What `manage.py backup` says to whoever has this DATABASE_URL, and the dumps that there are then."""
+    target = folder / "dumps"
+    target.mkdir(exist_ok=True)
+    path = postgresql_programs.path()
+    code, said = manage("backup", "--to", str(target), DATABASE_URL=url, DATABASE_PREPARE="", PATH=path, **variables)
+    return code, said, len(list(target.iterdir()))
+
+
+def test_backup_past_it_disturbs_nobody(folder):
+    with open_house(folder, connections=2, PAYMENT_WEBHOOK_SECRETS=SECRET) as house:
+        pooled, direct = house.variables["DATABASE_URL"], environment()["DATABASE_URL"]
+        jobs = [lambda: dumped(folder, pooled, BACKUP_DATABASE_URL=direct)[:1]]
+
+        assert Evening(house).outcome(*jobs) == {**FINE, (0,): ROUNDS}
+        assert left_behind(pooled, 2) == set()
+    assert len(list((folder / "dumps").iterdir())) > 0
+
+
+def test_backup_through_it_is_refused_and_disturbs_nobody(folder):
+    with open_house(folder, connections=2, PAYMENT_WEBHOOK_SECRETS=SECRET) as house:
+        pooled = house.variables["DATABASE_URL"]
+        for named, more in (("DATABASE_URL", {}), ("BACKUP_DATABASE_URL", {"BACKUP_DATABASE_URL": pooled})):
+            code, said, dumps = dumped(folder, pooled, **more)
+            assert (code, dumps) == (1, 0)
+            assert said.startswith(f"CommandError: {named} leads through a pooler"), said
+
+        assert Evening(house).outcome() == FINE
+        assert left_behind(pooled, 2) == set()
+
+
+def test_dumps_through_it_spoil_the_sale(folder):
+    """Which is why they are refused. Not each does: one whose transaction gets the very connection of its settings
+    takes it along when it ends, so there are many."""
+    with open_house(folder, connections=2, PAYMENT_WEBHOOK_SECRETS=SECRET) as house:
+        dump = [f"{postgresql_programs.folder()}/pg_dump", "--schema-only", f"--file={folder}/by_hand.dump"]
+        dump.append(house.variables["DATABASE_URL"])
+
+        def by_hand():
+            return [subprocess.run(dump, check=False).returncode for _ in range(8)]
+
+        assert any(500 in answers for answers in Evening(house).outcome(by_hand))
 
 
 # --- PostgreSQL is away -------------------------------------------------------------------------------------------

@@ -1,9 +1,13 @@
-"""Writes a dump of the whole database, and lets old dumps go."""
+"""Writes a dump of the whole database, and lets old dumps go.
+
+It never goes through PgBouncer: `pg_dump` takes the search path out of its session for good, and who is lent that
+connection next finds no table. `BACKUP_DATABASE_URL` leads past it.
+"""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,14 +16,14 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import Error, connection
 from django.utils import timezone
 
+from homeproductions.backups import NAME, PATTERN, UNFINISHED
 from homeproductions.environment import duration
+from homeproductions.postgresql import poolers
 
-NAME = "homeproductions-{:%Y%m%dT%H%M%SZ}.dump"
-PATTERN = "homeproductions-*.dump"
-UNFINISHED = ".part"
+PROGRAMS = ("pg_dump", "pg_restore")
 MISSING = "{} is not installed. On Debian and Ubuntu: apt-get install postgresql-client"
 # What libpq reads from the environment, by the name that the driver gives it. A password on a command line would stand
 # in the list of processes.
@@ -32,13 +36,21 @@ VARIABLES = {
     "sslmode": "PGSSLMODE",
     "sslrootcert": "PGSSLROOTCERT",
 }
+# The same on the server's replicas, and another on every other server.
+WHICH = """
+SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()
+"""
+POOLED = (
+    "{} leads through a pooler of connections (PgBouncer?). A dump would spoil those that the web servers use, so none "
+    "was made. Let BACKUP_DATABASE_URL lead to PostgreSQL itself."
+)
 
 
 class Command(BaseCommand):
     help = (
         "Write a dump of the whole database into the folder BACKUP_PATH, for pg_restore. It gets its name once it is "
-        "complete and can be read; dumps older than --keep are deleted then. The keys of .env are not in it: keep a "
-        "copy of them apart."
+        "complete and can be read; dumps older than --keep are deleted then. Where DATABASE_URL leads to PgBouncer, "
+        "BACKUP_DATABASE_URL must lead past it. The keys of .env are not in the dump: keep a copy of them apart."
     )
     requires_system_checks = ()
 
@@ -49,6 +61,8 @@ class Command(BaseCommand):
     def handle(self, *, to: str, keep: str, verbosity: int, **options: Any) -> None:
         folder = _folder(to)
         age = _age(keep)
+        for program in PROGRAMS:
+            _path(program)
         with _trouble_in(folder):
             _clear_away(folder)
             written = write(folder)
@@ -65,12 +79,40 @@ def write(folder: Path) -> Path:
     part = target.with_name(target.name + UNFINISHED)
     try:
         part.touch(mode=0o600)
-        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
-        _run("pg_restore", "--file=" + os.devnull, str(part))
+        known = server()
+        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}", known=known)
+        _run("pg_restore", "--file=" + os.devnull, str(part), known=known)
         part.rename(target)
     finally:
         part.unlink(missing_ok=True)
     return target
+
+
+def server() -> Mapping[str, Any]:
+    """How PostgreSQL itself is reached, in the driver's words. Raises CommandError where the way that is known leads
+    through a pooler, or to another database than that of the programs."""
+    ours, own = connection.copy(), connection.copy()
+    if settings.BACKUP_DATABASE:
+        own.settings_dict.update({"OPTIONS": {}, **settings.BACKUP_DATABASE})
+    try:
+        if poolers.stands_before(own):
+            raise CommandError(POOLED.format("BACKUP_DATABASE_URL" if settings.BACKUP_DATABASE else "DATABASE_URL"))
+        if settings.BACKUP_DATABASE and _which(own) != _which(ours):
+            raise CommandError("BACKUP_DATABASE_URL leads to another database than DATABASE_URL. Nothing was dumped.")
+    except Error as error:
+        raise CommandError(f"The database does not answer: {error}") from error
+    finally:
+        ours.close()
+        own.close()
+    known: dict[str, Any] = own.get_connection_params()
+    return known
+
+
+def _which(database: Any) -> tuple[int, int]:
+    with database.cursor() as cursor:
+        cursor.execute(WHICH)
+        row: tuple[int, int] = cursor.fetchone()
+    return row
 
 
 def let_go(folder: Path, before: float, newest: Path) -> int:
@@ -115,13 +157,16 @@ def _age(text: str) -> timedelta:
         raise CommandError(str(error)) from error
 
 
-def _run(program: str, *arguments: str) -> None:
+def _path(program: str) -> str:
     path = shutil.which(program)
     if path is None:
         raise CommandError(MISSING.format(program))
-    known = connection.get_connection_params()
+    return path
+
+
+def _run(program: str, *arguments: str, known: Mapping[str, Any]) -> None:
     variables = {VARIABLES[name]: str(known[name]) for name in VARIABLES if known.get(name)}
-    command, environment = [path, *arguments], {**os.environ, **variables}
+    command, environment = [_path(program), *arguments], {**os.environ, **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CommandError(f"{program} failed: {' '.join(done.stderr.split())}")
