@@ -5,6 +5,7 @@ All by the database's clock: workers and web servers may run on hosts that disag
 """
 
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,13 +76,19 @@ _loop: list[str] = []  # the name of the loop that this process is
 def of_a_loop() -> Iterator[None]:
     """Beats in this block are those of a worker of its own, which is counted until the block ends, or until it has been
     silent for too long: then it was killed, or it hangs."""
-    _loop[:] = [f"{socket.gethostname()[:39]}:{os.getpid()}"]
+    _loop[:] = [_name()]
     try:
         yield
     finally:
         with suppress(Error):  # while the database is away it is found to be silent
             change(FAREWELL, _loop)
         _loop.clear()
+
+
+def _name() -> str:
+    """For people the host and the process. In containers the process is always 1, hosts of replicas differ at the end
+    of their names, and those that share the machine's network not at all: so there is something of its own as well."""
+    return f"{socket.gethostname()[-30:]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def beat() -> None:

@@ -57,9 +57,37 @@ def test_the_dead_are_cleared_away_after_an_hour():
 def test_a_long_host_name_has_room(monkeypatch):
     monkeypatch.setattr(heartbeat.socket, "gethostname", lambda: "h" * 64)
 
+    monkeypatch.setattr(heartbeat.os, "getpid", lambda: 2**22)  # the highest that Linux gives
+
     with heartbeat.of_a_loop():
         heartbeat.beat()
         assert len(names()) == 2
+
+
+@pytest.mark.parametrize("host", ["tickets-worker-7c9d8b6f5d-in-the-cluster-of-home-productions-{}", "one-machine"])
+def test_replicas_are_told_apart(monkeypatch, host):
+    """As they are in containers: each is process 1, and some have the machine's own name."""
+    monkeypatch.setattr(heartbeat.os, "getpid", lambda: 1)
+    monkeypatch.setattr(heartbeat.socket, "gethostname", lambda: host.format("x2x4z"))
+    with heartbeat.of_a_loop():
+        heartbeat.beat()
+        [other] = names() - {SHARED}
+    last_seen(other, timedelta())  # in another container, where it goes on
+
+    monkeypatch.setattr(heartbeat.socket, "gethostname", lambda: host.format("q8w6c"))
+    with heartbeat.of_a_loop():
+        heartbeat.beat()
+        assert heartbeat.signs().loops == 2
+
+    assert (heartbeat.signs().loops, names()) == (1, {SHARED, other})
+
+
+def test_name_of_a_loop_says_where_it_runs(monkeypatch):
+    monkeypatch.setattr(heartbeat.socket, "gethostname", lambda: "tickets")
+
+    with heartbeat.of_a_loop():
+        heartbeat.beat()
+        assert [name for name in names() if name.startswith(f"tickets:{heartbeat.os.getpid()}:")]
 
 
 def test_a_loop_ends_also_while_the_database_is_away(monkeypatch):
