@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.core.cache import caches
 from django.db import Error
@@ -10,21 +10,22 @@ from django.db import Error
 from .finding import Finding
 
 REMINDER = 24 * 60 * 60  # seconds until the same is said again
-KEY = "doctor:said"
+KEY = "doctor:said:{}"
 # What grows by itself while nothing changes: `for 25 minutes`, `7 s ahead`.
 AGE = re.compile(r"\d+ (s|seconds?|minutes?|hours?|days?)\b")
 
 
-def is_new(wrong: Iterable[tuple[str, Finding]]) -> bool:
-    """Whether this was not what needed a person when it was asked last, or that is a day ago. Keeps a note of it among
-    the counters of the rate limits, which expire as well. Where no note can be kept, everything is new: rather twice
-    than never."""
+def is_new(wrong: Iterable[tuple[str, Finding]], looked_at: Collection[str]) -> bool:
+    """Whether this was not what needed a person when these checks were asked last, or that is a day ago. Keeps a note
+    among the counters of the rate limits, which expire as well; one for each choice of checks, for cron may look at
+    some more often than at others. Where no note can be kept, everything is new: rather twice than never."""
     said = _number(wrong)
+    key = KEY.format(hashlib.sha256(" ".join(sorted(set(looked_at))).encode()).hexdigest()[:32])
     notes = caches["rate-limits"]
     try:
-        if notes.get(KEY) == said:
+        if notes.get(key) == said:
             return False
-        notes.set(KEY, said, timeout=REMINDER)
+        notes.set(key, said, timeout=REMINDER)
     except Error:
         return True
     return bool(said)

@@ -88,17 +88,32 @@ def test_cron_hears_the_same_again_when_it_was_well_meanwhile(well, capsys):
     assert [said for said, _ in [*told, cron(capsys)]] == [True, False, True]
 
 
+def test_two_crons_with_checks_of_their_own_do_not_disturb_each_other(well, capsys):
+    """As docs/scaling.md has it for a long season."""
+    WorkerHeartbeat.objects.all().delete()
+    make_order(quantity=2)
+    TicketTier.objects.update(sold=5)
+    often, seldom = [name for name in NAMES if name != "books"], ["books"]
+
+    told = [cron(capsys, only=only) for only in (often, seldom, often, seldom, [*reversed(often), "worker"])]
+
+    assert [said for said, _ in told] == [True, True, False, False, False]
+
+
 def test_two_payments_are_news_after_one(well):
     def money(count, waits):
         return [("money", wrong(f"{count} payments to look at.", "", (f"{count}: Late, for {waits}",)))]
 
-    told = [news.is_new(money(2, "119 seconds")), news.is_new(money(2, "2 minutes")), news.is_new(money(3, "1 hour"))]
+    told = [
+        news.is_new(money(count, waits), NAMES)
+        for count, waits in ((2, "119 seconds"), (2, "2 minutes"), (3, "1 hour"))
+    ]
 
     assert told == [True, False, True]
 
 
 def test_clock_that_drifts_further_is_no_news(well):
-    told = [news.is_new([("clock", wrong(f"The clock here is {skew} s ahead."))]) for skew in (6, 7)]
+    told = [news.is_new([("clock", wrong(f"The clock here is {skew} s ahead."))], NAMES) for skew in (6, 7)]
 
     assert told == [True, False]
 
@@ -109,7 +124,7 @@ def test_where_no_note_can_be_kept_everything_is_new(well, monkeypatch):
 
     monkeypatch.setattr(counters, "_value", away)
 
-    assert [news.is_new([("money", wrong("2 payments"))]) for _ in range(2)] == [True, True]
+    assert [news.is_new([("money", wrong("2 payments"))], NAMES) for _ in range(2)] == [True, True]
 
 
 def test_json_has_all_checks_in_full(well, capsys):

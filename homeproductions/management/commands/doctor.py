@@ -31,14 +31,14 @@ class Command(BaseCommand):
             "--new",
             action="store_true",
             dest="only_new",
-            help="say nothing while the same needs a person as when this was asked last, for up to a day",
+            help="say nothing while the same needs a person as when the same was looked at last, for up to a day",
         )
         parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="CHECK", help=", ".join(NAMES))
 
     def handle(self, *, as_json: bool, only_new: bool, only: list[str], verbosity: int, **options: Any) -> None:
         findings = examine(only)
         wrong = [name for name, finding in findings.items() if finding.verdict == Verdict.WRONG]
-        if only_new and not news.is_new([(name, findings[name]) for name in wrong]) and wrong:
+        if only_new and not news.is_new([(name, findings[name]) for name in wrong], only) and wrong:
             sys.exit(1)
         if as_json:
             self.stdout.write(json.dumps(in_full(findings), indent=2))
