@@ -1,10 +1,13 @@
 """How errors are told: the whole stack, and no text that may quote somebody."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError
 
-from homeproductions.stacks import chain, text_of, told
+from homeproductions.stacks import OF_PYTHON, chain, text_of, told
 from newsletter.models import Subscriber
+from orders.models import Order
 
 GUEST = "lucia@example.com"
 
@@ -61,8 +64,7 @@ def test_chain_that_bites_its_own_tail_ends():
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (TypeError("'NoneType' object is not subscriptable"), "'NoneType' object is not subscriptable"),
-        (AttributeError("'Order' object has no attribute 'x'"), "'Order' object has no attribute 'x'"),
+        (RecursionError("maximum recursion depth exceeded"), "maximum recursion depth exceeded"),
         (FileNotFoundError(2, "No such file or directory", f"/tmp/{GUEST}"), "[Errno 2] No such file or directory"),
         (KeyError(GUEST), ""),
         (ValueError(GUEST), ""),
@@ -74,6 +76,53 @@ def test_chain_that_bites_its_own_tail_ends():
 )
 def test_text_only_where_it_is_about_code(error, text):
     assert text_of(error) == text
+
+
+PARTY = {"Lucia": GUEST}
+NOTHING = None
+
+
+def taking(self, order, *, actor):
+    """With parameters of our own."""
+
+
+@pytest.mark.parametrize(
+    ("careless", "text"),
+    [
+        (lambda: NOTHING[0], "'NoneType' object is not subscriptable"),
+        (lambda: NOTHING.status, "'NoneType' object has no attribute 'status'"),
+        (lambda: Subscriber.x, "type object 'Subscriber' has no attribute 'x'"),
+        (lambda: GUEST + 1, 'can only concatenate str (not "int") to str'),
+        (lambda: 1 + GUEST, "unsupported operand type(s) for +: 'int' and 'str'"),
+        (lambda: GUEST < 1, "'<' not supported between instances of 'str' and 'int'"),
+        (lambda: {PARTY: 1}, "unhashable type: 'dict'"),
+        (lambda: GUEST["x"], "string indices must be integers, not 'str'"),
+        (lambda: taking(), "taking() missing 2 required positional arguments: 'self' and 'order'"),
+        (lambda: taking(1, 2), "taking() missing 1 required keyword-only argument: 'actor'"),
+        (lambda: taking(1, 2, 3, 4), "taking() takes 2 positional arguments but 4 were given"),
+    ],
+)
+def test_slips_of_ours_are_told_in_pythons_words(careless, text):
+    error = caught(careless)
+
+    assert (str(error), text_of(error)) == (text, text)
+
+
+@pytest.mark.parametrize(
+    "careless",
+    [
+        lambda: taking(1, 2, actor=3, **PARTY),  # whoever passes on what was sent
+        lambda: Subscriber(**PARTY),
+        lambda: Order.objects.filter(quantity=[GUEST]),
+        lambda: getattr(Subscriber, GUEST),
+        lambda: timedelta(**PARTY),
+    ],
+)
+def test_texts_with_something_that_somebody_typed_are_not_told(careless):
+    error = caught(careless)
+
+    assert isinstance(error, OF_PYTHON)
+    assert (text_of(error), told(error).splitlines()[-1]) == ("", type(error).__name__)
 
 
 @pytest.mark.django_db
