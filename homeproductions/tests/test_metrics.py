@@ -1,17 +1,19 @@
 """/metrics: closed without its token, readable for Prometheus, and true."""
 
 import re
+from datetime import timedelta
 
 import pytest
 import requests
 from django.db import OperationalError
+from django.utils import timezone
 
 from homeproductions import metrics
 from homeproductions.mail import heartbeat
-from homeproductions.mail.models import OutboxEmail
+from homeproductions.mail.models import OutboxEmail, WorkerHeartbeat
 from orders.models import Payment
 from tests.factories import make_order, make_tier
-from tests.processes import web_server
+from tests.processes import ROOT, web_server
 
 TOKEN = "m" * 40
 # As the text format has it: a name, labels, a number.
@@ -125,6 +127,44 @@ def test_without_a_database_the_rest_is_told(api, watched, monkeypatch):
     assert (response.status_code, figures["database_up", ""]) == (200, 0)
     assert figures["requests_total", 'route="other",status="404"'] >= 1
     assert not [name for name, _ in figures if name == "orders"]
+
+
+ALARM = re.compile(r"`((?:absent\()?homeproductions_(\w+)\)?(?: (==|>) (\d+))?)`")
+TELL = {"==": float.__eq__, ">": float.__gt__}
+
+
+def ringing(figures):
+    """Those alarms of README that ring."""
+    text = (ROOT / "README.md").read_text().partition("Worth an alarm are")[2].partition("\n\n")[0]
+    known = [
+        (found[1], found[3], found[4], [figures[key] for key in figures if key[0] == found[2]])
+        for found in ALARM.finditer(text)
+    ]
+    assert len(known) == 5
+    return {
+        text
+        for text, sign, number, values in known
+        if (any(TELL[sign](value, float(number)) for value in values) if sign else not values)
+    }
+
+
+def long_ago():
+    WorkerHeartbeat.objects.create(worker=WorkerHeartbeat.OUTBOX, beat_at=timezone.now() - timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("prepare", "expected"),
+    [
+        (heartbeat.beat, set()),
+        (lambda: None, {"absent(homeproductions_worker_heartbeat_age_seconds)"}),
+        (long_ago, {"homeproductions_worker_heartbeat_age_seconds > 600"}),
+    ],
+    ids=["a worker is here", "none ever was", "it is gone"],
+)
+def test_alarms_of_readme_ring_when_no_worker_works(api, watched, prepare, expected):
+    prepare()
+
+    assert ringing(read(api.get("/metrics", headers=bearer()).content.decode())) == expected
 
 
 @pytest.mark.django_db(transaction=True)
