@@ -25,12 +25,11 @@ from .errors import (
     TooLarge,
     Unavailable,
 )
+from .paths import OFFICE, PAGES, is_api
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-OFFICE = "/admin/"
-PAGES = (OFFICE, "/orders/", "/newsletter/")
 # DRF's renderer makes one for each answer, from settings that are the same for all.
 ENCODER = JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -172,7 +171,7 @@ def _told(
 
 def _is_page(request: HttpRequest) -> bool:
     """Whether somebody looks at this in a browser: one of our pages, or an address that only a browser made up."""
-    if request.path.startswith(("/api/", "/health")) or request.path == "/api":
+    if is_api(request.path):
         return False
     return request.path.startswith(PAGES) or "text/html" in request.headers.get("Accept", "")
 

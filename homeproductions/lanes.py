@@ -17,7 +17,8 @@ from django.urls import get_resolver
 from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
 
-from .middleware import API_HEADERS, FIXED_HEADERS, GetResponse, is_api, tidy_preflight, withhold_forged_scheme
+from .middleware import API_HEADERS, FIXED_HEADERS, GetResponse, tidy_preflight, withhold_forged_scheme
+from .paths import is_api
 
 # Pages below the API's address: its description for people.
 PAGES_OF_THE_API = ("/api/docs", "/api/schema")

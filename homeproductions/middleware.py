@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 
 from . import origin
 from .api import bad_request
+from .paths import is_api
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-PROGRAMS_ONLY = ("/api", "/metrics", "/metrics/")
 
 # Parity with the headers the clients' browsers have always seen (contract 1.9), where Django has none of its own.
 FIXED_HEADERS = {
@@ -89,10 +89,6 @@ class RequestOrigin:
             return self.get_response(request)
         finally:
             origin.enter(origin.NOWHERE)
-
-
-def is_api(path: str) -> bool:
-    return path.startswith(("/api/", "/health")) or path in PROGRAMS_ONLY
 
 
 def is_preflight(request: HttpRequest) -> bool:

@@ -50,6 +50,22 @@ def test_program_that_mistypes_an_address_finds_json(client):
     assert client.get("/api/nothing", headers={"Accept": "text/html"}).json()["code"] == "NOT_FOUND"
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/events", "/metrics", "/metrics/"])
+def test_program_at_a_wrong_host_finds_json_whatever_it_accepts(client, path):
+    response = client.get(path, headers={"Host": "evil.example", "Accept": "text/html"})
+
+    assert (response.status_code, response["Content-Type"]) == (400, "application/json")
+    assert response.json()["code"] == "VALIDATION_ERROR"
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics/more", "/apiary", "/admin/"])
+def test_person_at_a_wrong_host_finds_a_page(client, path):
+    response = client.get(path, headers={"Host": "evil.example", "Accept": "text/html"})
+
+    assert response.status_code == 400
+    assert heading_and_way(response) == ("That did not work", path == "/admin/")
+
+
 @pytest.mark.parametrize("form", [{"order": "HP\x00"}, {"order": "HP1", "nonce": "\x00"}])
 def test_nul_in_a_form_is_refused(door, form):
     response = door.post(f"/admin/door/{make_event().pk}/", {"people": "1", **form})
