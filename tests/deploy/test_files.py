@@ -1,25 +1,21 @@
 """Procfile, railway.json, Dockerfile, and what deploy/ has for a machine of one's own."""
 
 import json
-import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from homeproductions import environment as rules
 from tests.deploy import image
-from tests.outside import SYSTEM, program
+from tests.deploy.running import BIN, DEPLOY, run
+from tests.outside import program
 from tests.processes import ROOT
 
-DEPLOY = ROOT / "deploy"
 KEYS = {"JWT_SECRET": "x" * 40, "JWT_REFRESH_SECRET": "y" * 40}
-BIN = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}{os.pathsep}{SYSTEM}"
 PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
 # What railway.com/railway.schema.json knows below "build" and "deploy", as far as anybody here may want it.
 KNOWN_TO_RAILWAY = {
@@ -36,11 +32,6 @@ KNOWN_TO_RAILWAY = {
         "drainingSeconds": int,
     },
 }
-
-
-def run(*command, cwd=ROOT, **variables):
-    variables = {**os.environ, "PATH": BIN, **variables}
-    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
 
 # --- What is started is the same everywhere -----------------------------------------------------------------------
@@ -181,75 +172,6 @@ def test_probe_of_the_image_tells_alive_from_dead(tmp_path):
 
 
 # --- A machine of one's own ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """With a space in its path, and an .env."""
-    folder = tmp_path / "ops try"
-    shutil.copytree(DEPLOY, folder / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / ".env.example", folder)
-    return folder
-
-
-def shown(checkout, *names):
-    """What a program that is run by deploy/run finds in its environment."""
-    code = f"import os; print(*[os.environ.get(name) for name in {names!r}], sep='|')"
-    return run(str(checkout / "deploy/run"), sys.executable, "-c", code, cwd="/", JWT_SECRET="from outside", PORT="9")
-
-
-def test_settings_are_read_as_they_stand(checkout):
-    lines = ["# a comment", "", "A=a b", "B=postgresql://u:p$w`d@h/n?x=1&y=2#z", "C='quoted'", 'D="also"', "PORT="]
-    lines.append("JWT_SECRET=own")
-    (checkout / ".env").write_text("\n".join(lines))
-
-    assert shown(checkout, "A", "B", "C", "D", "PORT", "JWT_SECRET").stdout.rstrip("\n") == (
-        "a b|postgresql://u:p$w`d@h/n?x=1&y=2#z|quoted|also|None|own"
-    )
-
-
-def test_settings_may_come_from_windows(checkout):
-    (checkout / ".env").write_bytes(b"# a comment\r\n\r\nA=a b\r\nB='quoted'\r\nPORT=\r\nJWT_SECRET=own\r\n")
-
-    assert shown(checkout, "A", "B", "PORT", "JWT_SECRET").stdout == "a b|quoted|None|own\n"
-
-
-def test_run_without_a_program_says_how_it_is_used(checkout):
-    (checkout / ".env").write_text("A=b\n")
-
-    done = run(str(checkout / "deploy/run"))
-    assert (done.returncode, done.stdout, done.stderr[:16]) == (2, "", "Usage: deploy/ru")
-
-
-def test_settings_that_cannot_be_read_are_named(checkout):
-    missing = shown(checkout)
-    (checkout / ".env").write_text("JWT_SECRET=x\nexport PASSWORD hunter2=3\n")
-    faulty = shown(checkout)
-
-    assert (missing.returncode, ".env is missing" in missing.stderr) == (1, True)
-    assert (faulty.returncode, "not NAME=value" in faulty.stderr) == (1, True)
-
-
-def test_new_settings_are_complete_and_nobody_elses(checkout):
-    command = (sys.executable, "deploy/new_env.py", "https://tickets.example.org")
-    made = [run(*command, cwd=checkout).stdout for _ in range(2)]
-    first, second = (dict(re.findall(r"(?m)^([A-Z_]+)=(.+)$", text)) for text in made)
-
-    assert (rules.find_faults(first), first["PUBLIC_URL"]) == ([], "https://tickets.example.org")
-    secret = [name for name in first if re.search("SECRET|KEY|PASSWORD|TOKEN", name)]
-    assert len(secret) == 7
-    assert [name for name in secret if first[name] == second[name]] == []
-    (checkout / ".env").write_text(made[0])
-    check = ["python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    done = run(str(checkout / "deploy/run"), "env", "-C", str(ROOT), *check)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("url", ["", "tickets.example", "http://tickets.example", "https://tickets.example/shop"])
-def test_new_settings_ask_for_the_address(checkout, url):
-    done = run(sys.executable, "deploy/new_env.py", url, cwd=checkout)
-
-    assert (done.returncode, done.stdout, done.stderr[:6]) == (1, "", "Usage:")
 
 
 def test_systemd_understands_its_units(tmp_path):

@@ -30,10 +30,13 @@ STAY = """stays() {
   cat stays.log; grep -q "$sign" stays.log; kill $!; wait $!
 }"""
 ASKS = "python manage.py forget "  # and nobody is there to answer
-# Where a dump is restored, nothing has run yet.
+# Where a dump is restored, nothing has run yet, and what was saved has just been copied there.
 NEW_MACHINE = """systemctl stop homeproductions-web.service homeproductions-worker.service
 sudo -u postgres dropdb homeproductions
-sudo -u postgres createdb --owner homeproductions homeproductions"""
+sudo -u postgres createdb --owner homeproductions homeproductions
+mv .env ~/saved.env
+mv /var/backups/homeproductions/*.dump ~
+rmdir /var/backups/homeproductions"""
 
 
 class Sandbox:
@@ -86,11 +89,11 @@ class Sandbox:
             subprocess.run([self.root / "stubs" / "systemctl", "stop", pid.name], check=False)
 
     def _fit(self, text: str) -> str:
+        if "~/saved.env /srv/homeproductions/.env" in text:
+            text = f"{NEW_MACHINE}\n{text}"
         text = self.here(text)
         if "deploy/new_env.py" in text and ".env" in text:
             text += "\n" + self._fill_in()
-        if "--dbname homeproductions " in text:
-            text = f"{NEW_MACHINE}\n{text}"
         if text.startswith(ASKS):
             text += " --yes"
         signs = [sign for start, sign in STAYS.items() if text.startswith(start)]
