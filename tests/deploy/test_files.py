@@ -1,6 +1,7 @@
 """Procfile, railway.json, Dockerfile, and what deploy/ has for a machine of one's own."""
 
 import json
+import os
 import platform
 import re
 import shutil
@@ -10,6 +11,7 @@ import tomllib
 
 import pytest
 
+from homeproductions import environment as rules
 from tests.deploy import image
 from tests.deploy.running import BIN, DEPLOY, run
 from tests.outside import program
@@ -115,7 +117,7 @@ def test_image_runs_as_nobody_and_has_no_secret_in_its_layers():
     assert (users, steps.index(("USER", users[-1])) > steps.index(("COPY", ". ."))) == (["10001"], True)
     assert len(secret) > 10
     assert [name for name in secret if name in lasting] == []
-    assert [rest for word, rest in steps if word == "COPY"] == ["requirements.txt .", ". ."]
+    assert [rest for word, rest in steps if word == "COPY"] == ["${REQUIREMENTS} .", ". ."]
 
 
 def named_variables():
@@ -126,6 +128,9 @@ def named_variables():
     ("name", "expected"),
     [
         ("manage.py", True),
+        ("requirements.txt", True),
+        ("requirements-sentry.txt", True),
+        ("requirements-dev.txt", False),
         ("deploy/release", True),
         ("orders/services/checkout.py", True),
         ("templates/public/order.html", True),
@@ -163,6 +168,36 @@ def test_steps_of_the_image_work_on_what_it_gets(tmp_path):
     assert checked.returncode == 0, checked.stderr
     assert (tmp_path / "staticfiles" / "staticfiles.json").exists()
     assert not (tmp_path / "tests").exists()
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", rules.SENTRY_REQUIREMENTS])
+def test_image_installs_the_lock_that_its_builder_names(tmp_path, lock):
+    image.build(tmp_path)
+    stubs = tmp_path / "stubs"
+    stubs.mkdir()
+    for name in ("useradd", "pip"):
+        (stubs / name).write_text('#!/bin/sh\nprintf "%s\\n" "${0##*/}" "$@" >>asked\n')
+        (stubs / name).chmod(0o755)
+    chosen = dict(rest.split("=") for word, rest in image.instructions() if word == "ARG")
+    chosen |= {} if lock == chosen["REQUIREMENTS"] else {"REQUIREMENTS": lock}
+    [step] = [rest for word, rest in image.instructions() if word == "RUN" and "pip" in rest]
+
+    run("sh", "-c", step, cwd=tmp_path, PATH=f"{stubs}{os.pathsep}{BIN}", **chosen).check_returncode()
+
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked[asked.index("pip") :] == ["pip", "install", "--require-hashes", "-r", lock]
+    assert (tmp_path / lock).is_file()
+
+
+@pytest.mark.parametrize("place", ["Railway", "Docker"])
+def test_page_changes_what_is_only_true_of_a_machine_of_ones_own(place):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    part = page.partition(f"\n## {place} instead\n")[2].partition("\n## ")[0]
+    made = run(sys.executable, "deploy/new_env.py", "https://tickets.example").stdout
+    own = re.findall(r"(?m)^(\w+)=(?:127\.0\.0\.1|.*/var/(?:run|backups))", made)
+
+    assert own == ["DATABASE_URL", "TRUSTED_PROXIES", "BACKUP_PATH"]
+    assert [name for name in own if f"`{name}`" not in part] == []
 
 
 def test_probe_of_the_image_tells_alive_from_dead(tmp_path):

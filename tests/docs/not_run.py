@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.deploy import image
 from tests.processes import ROOT
 
 Check = Callable[[list[str]], bool]
@@ -39,9 +40,12 @@ def module_exists(words: list[str]) -> bool:
 
 
 def image_is_described(words: list[str]) -> bool:
-    """Whatever is run in the image is a program that the image has."""
+    """It is built with arguments that it asks for, and whatever is run in it is a program that it has."""
+    asked = [rest.partition("=")[0] for word, rest in image.instructions() if word == "ARG"]
+    given = [words[place + 1].partition("=") for place, word in enumerate(words) if word == "--build-arg"]
     inside = words[words.index("homeproductions") + 1 :] if words[1] == "run" else []
-    return (ROOT / "Dockerfile").is_file() and (not inside or inside[0] == "python" or (ROOT / inside[0]).is_file())
+    needed = [value for _, _, value in given] + [word for word in inside[:1] if word != "python"]
+    return all(name in asked for name, _, _ in given) and all((ROOT / name).is_file() for name in needed)
 
 
 def api_page_has_its_test(words: list[str]) -> bool:

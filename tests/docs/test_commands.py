@@ -133,6 +133,8 @@ def test_command_that_does_not_work_is_found(tmp_path, sandbox, command):
         ".venv/bin/pip install -r requirements.txt",
         "pip install --require-hashes -r requirement.txt",
         "docker run --rm homeproductions deploy/relaese",
+        "docker build --build-arg REQUIREMENT=requirements.txt .",
+        "docker build --build-arg REQUIREMENTS=requirements-sentri.txt .",
     ],
 )
 def test_excuse_that_does_not_hold_is_found(tmp_path, command):
