@@ -48,7 +48,7 @@ def start(name):
                                stdin=subprocess.DEVNULL, start_new_session=True)
     (box / "run" / name).write_text(str(program.pid))
 
-if verb == "daemon-reload" or names == ["nginx"]:
+if verb == "daemon-reload" or names in (["nginx"], ["postgresql"]):
     sys.exit()
 assert verb in ("enable", "start", "restart", "stop"), verb
 for name in names:
