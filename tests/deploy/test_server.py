@@ -29,9 +29,7 @@ NOWHERE = {"DATABASE_URL": "postgresql:///none"}
 def config(**variables):
     """What gunicorn makes of its file and the environment."""
     command = [sys.executable, *GUNICORN, "--print-config"]
-    unset = {
-        name: value for name, value in os.environ.items() if name not in ("WEB_CONCURRENCY", "WEB_THREADS", "PORT")
-    }
+    unset = {name: value for name, value in os.environ.items() if name not in SIZE}
     variables = {**unset, **NOWHERE, **variables}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
     lines = (line.partition(" = ") for line in done.stdout.splitlines())
