@@ -9,9 +9,11 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /srv/homeproductions
 
-COPY requirements.txt .
+# requirements-sentry.txt is the same with the package for SENTRY_DSN.
+ARG REQUIREMENTS=requirements.txt
+COPY ${REQUIREMENTS} .
 RUN useradd --system --no-create-home --uid 10001 homeproductions \
-    && pip install --require-hashes -r requirements.txt
+    && pip install --require-hashes -r "${REQUIREMENTS}"
 
 # .dockerignore lets in what runs, and nothing else.
 COPY . .

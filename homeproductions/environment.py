@@ -206,7 +206,8 @@ def sentry_dsn(text: str) -> str:
     if problem := address_of("https", "http")(text):
         return problem
     is_here = find_spec("sentry_sdk") is not None
-    return "" if is_here else f"needs sentry-sdk: pip install --require-hashes -r {SENTRY_REQUIREMENTS}"
+    how = f"pip install --require-hashes -r {SENTRY_REQUIREMENTS} (an image: build it with REQUIREMENTS of that name)"
+    return "" if is_here else f"needs sentry-sdk: {how}"
 
 
 def log_level(text: str) -> str:

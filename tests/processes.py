@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +17,14 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60  # seconds, for what takes two on an idle machine
+
+
+def wait_until(is_so: Callable[[], Any], what: str, patience: float = 2 * PATIENCE) -> None:
+    """Raises AssertionError, naming `what`, if that does not become true in time."""
+    deadline = time.monotonic() + patience
+    while not is_so():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
 
 
 def free_port() -> int:

@@ -204,9 +204,7 @@ def test_neither_the_database_nor_the_logs_open_anything(tmp_path, capfd):
     done = happened()
     assert (done.paid, done.mailed, done.inside, done.refused, done.notices) == (3, 6, 1, 3, 2)
     assert len(evening.secrets) >= 25
-    evening.secrets |= {
-        name: getattr(settings, name) for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "SECRET_KEY", "TICKET_KEY")
-    }
+    evening.secrets |= {name: getattr(settings, name) for name in KEYS}
     assert "guest1@example.org" in stored  # the control: this is what was dumped ...
     assert "/api/checkin" in logged  # ... and what was logged
     assert [name for name, secret in evening.secrets.items() if found_in(stored, secret)] == []

@@ -37,6 +37,9 @@ def test_sound_settings_have_nothing_to_find():
     [
         ({"JWT_SECRET": "a" * 48}, "W002"),
         ({"TICKET_KEY": "0123456789" * 4}, "W002"),
+        ({"TICKET_KEY": "12345678" * 4}, "W002"),
+        ({"SECRET_KEY": "c0ffee" * 6}, "W002"),
+        ({"SECRET_KEY": "abcdefgh" * 4}, "W002"),
         ({"JWT_REFRESH_SECRET": "please-ChangeMe-before-you-go-live-with-this"}, "W002"),
         ({"METRICS_TOKEN": "abcabcabc" * 5}, "W002"),
         ({"RATE_LIMIT_ENABLED": False}, "W004"),
@@ -57,6 +60,14 @@ def test_each_weakness_is_found_alone_and_no_key_is_told(settings, change, expec
 
     assert message.id == f"homeproductions.{expected}"
     assert not any(str(getattr(settings, name)) in f"{message.msg}{message.hint}" for name in checks.KEYS)
+
+
+@pytest.mark.parametrize("key", ["9b02c79f4bfc2047c0290f49b74cb727", "9B02C79F4BFC2047C0290F49B74CB72D"])
+def test_hexadecimal_key_with_few_different_digits_is_sound(settings, key):
+    """As `openssl rand -hex 16` makes one once in some thousands."""
+    settings.TICKET_KEY = key
+
+    assert (len(set(key)) < checks.FEWEST_DIFFERENT_CHARACTERS, found()) == (True, [])
 
 
 def test_one_key_for_two_purposes_is_found(settings):

@@ -9,6 +9,9 @@ from django.db import close_old_connections
 from .routes import ROLES, Caller
 from .season import Season
 
+# Its assertions say what they have met, as those of a test do.
+pytest.register_assert_rewrite("tests.attacks.harmless")
+
 
 @pytest.fixture
 def one_transaction(db: None) -> Iterator[None]:

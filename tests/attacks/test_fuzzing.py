@@ -105,9 +105,7 @@ SUFFIXES = ["/", "//", "/..", "/%2e", "?", ";a=b"]
 @st.composite
 def requests(draw, paths: list[str]) -> dict[str, Any]:
     """A WSGI environment as gunicorn makes it: text is bytes read as latin-1."""
-    address = draw(st.sampled_from(paths)) + draw(
-        st.just("") | latin | st.sampled_from(["/", "//", "/..", "/%2e", "?"])
-    )
+    address = draw(st.sampled_from(paths)) + draw(st.just("") | latin | st.sampled_from(SUFFIXES))
     content = draw(body)
     names = draw(st.lists(st.sampled_from(HEADERS), max_size=4))
     return {

@@ -10,8 +10,6 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.core.cache import caches
-from django.db import connection
-from psycopg import sql
 
 from accounts.models import User
 from events.api import serializers as event_bodies
@@ -20,6 +18,7 @@ from homeproductions import memory
 from homeproductions.request_data import snake_case
 from newsletter.api.serializers import AddressBody
 from orders.models import Order
+from tests.dumps import every_row
 from tests.factories import bearer, make_order
 from tests.office_forms import fields_of
 from tests.signing import new_secret, signed_headers
@@ -91,15 +90,7 @@ def inner(name: str, value: Any) -> Any:
 
 def everything() -> list[str]:
     """Every row of every table, without what is new each time."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-        tables = sorted(table for (table,) in cursor.fetchall() if table not in NOT_OURS)
-        return sorted(row for table in tables for row in rows(cursor, table))
-
-
-def rows(cursor: Any, table: str) -> Iterator[str]:
-    cursor.execute(sql.SQL("SELECT to_jsonb({0})::text FROM {0}").format(sql.Identifier(table)))
-    yield from (f"{table} {stable(row)}" for (row,) in cursor.fetchall())
+    return sorted(f"{table} {stable(row)}" for table, row in every_row(but=NOT_OURS))
 
 
 def stable(text: str) -> str:

@@ -8,18 +8,16 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from homeproductions import environment as rules
 from tests.deploy import image
-from tests.outside import SYSTEM, program
+from tests.deploy.running import BIN, DEPLOY, run
+from tests.outside import program
 from tests.processes import ROOT
 
-DEPLOY = ROOT / "deploy"
 KEYS = {"JWT_SECRET": "x" * 40, "JWT_REFRESH_SECRET": "y" * 40}
-BIN = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}{os.pathsep}{SYSTEM}"
 PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
 # What railway.com/railway.schema.json knows below "build" and "deploy", as far as anybody here may want it.
 KNOWN_TO_RAILWAY = {
@@ -36,11 +34,6 @@ KNOWN_TO_RAILWAY = {
         "drainingSeconds": int,
     },
 }
-
-
-def run(*command, cwd=ROOT, **variables):
-    variables = {**os.environ, "PATH": BIN, **variables}
-    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
 
 # --- What is started is the same everywhere -----------------------------------------------------------------------
@@ -124,7 +117,7 @@ def test_image_runs_as_nobody_and_has_no_secret_in_its_layers():
     assert (users, steps.index(("USER", users[-1])) > steps.index(("COPY", ". ."))) == (["10001"], True)
     assert len(secret) > 10
     assert [name for name in secret if name in lasting] == []
-    assert [rest for word, rest in steps if word == "COPY"] == ["requirements.txt .", ". ."]
+    assert [rest for word, rest in steps if word == "COPY"] == ["${REQUIREMENTS} .", ". ."]
 
 
 def named_variables():
@@ -135,6 +128,9 @@ def named_variables():
     ("name", "expected"),
     [
         ("manage.py", True),
+        ("requirements.txt", True),
+        ("requirements-sentry.txt", True),
+        ("requirements-dev.txt", False),
         ("deploy/release", True),
         ("orders/services/checkout.py", True),
         ("templates/public/order.html", True),
@@ -174,6 +170,36 @@ def test_steps_of_the_image_work_on_what_it_gets(tmp_path):
     assert not (tmp_path / "tests").exists()
 
 
+@pytest.mark.parametrize("lock", ["requirements.txt", rules.SENTRY_REQUIREMENTS])
+def test_image_installs_the_lock_that_its_builder_names(tmp_path, lock):
+    image.build(tmp_path)
+    stubs = tmp_path / "stubs"
+    stubs.mkdir()
+    for name in ("useradd", "pip"):
+        (stubs / name).write_text('#!/bin/sh\nprintf "%s\\n" "${0##*/}" "$@" >>asked\n')
+        (stubs / name).chmod(0o755)
+    chosen = dict(rest.split("=") for word, rest in image.instructions() if word == "ARG")
+    chosen |= {} if lock == chosen["REQUIREMENTS"] else {"REQUIREMENTS": lock}
+    [step] = [rest for word, rest in image.instructions() if word == "RUN" and "pip" in rest]
+
+    run("sh", "-c", step, cwd=tmp_path, PATH=f"{stubs}{os.pathsep}{BIN}", **chosen).check_returncode()
+
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked[asked.index("pip") :] == ["pip", "install", "--require-hashes", "-r", lock]
+    assert (tmp_path / lock).is_file()
+
+
+@pytest.mark.parametrize("place", ["Railway", "Docker"])
+def test_page_changes_what_is_only_true_of_a_machine_of_ones_own(place):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    part = page.partition(f"\n## {place} instead\n")[2].partition("\n## ")[0]
+    made = run(sys.executable, "deploy/new_env.py", "https://tickets.example").stdout
+    own = re.findall(r"(?m)^(\w+)=(?:127\.0\.0\.1|.*/var/(?:run|backups))", made)
+
+    assert own == ["DATABASE_URL", "TRUSTED_PROXIES", "BACKUP_PATH"]
+    assert [name for name in own if f"`{name}`" not in part] == []
+
+
 def test_probe_of_the_image_tells_alive_from_dead(tmp_path):
     done = run(sys.executable, "deploy/alive.py", PORT="1")
 
@@ -181,75 +207,6 @@ def test_probe_of_the_image_tells_alive_from_dead(tmp_path):
 
 
 # --- A machine of one's own ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """With a space in its path, and an .env."""
-    folder = tmp_path / "ops try"
-    shutil.copytree(DEPLOY, folder / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / ".env.example", folder)
-    return folder
-
-
-def shown(checkout, *names):
-    """What a program that is run by deploy/run finds in its environment."""
-    code = f"import os; print(*[os.environ.get(name) for name in {names!r}], sep='|')"
-    return run(str(checkout / "deploy/run"), sys.executable, "-c", code, cwd="/", JWT_SECRET="from outside", PORT="9")
-
-
-def test_settings_are_read_as_they_stand(checkout):
-    lines = ["# a comment", "", "A=a b", "B=postgresql://u:p$w`d@h/n?x=1&y=2#z", "C='quoted'", 'D="also"', "PORT="]
-    lines.append("JWT_SECRET=own")
-    (checkout / ".env").write_text("\n".join(lines))
-
-    assert shown(checkout, "A", "B", "C", "D", "PORT", "JWT_SECRET").stdout.rstrip("\n") == (
-        "a b|postgresql://u:p$w`d@h/n?x=1&y=2#z|quoted|also|None|own"
-    )
-
-
-def test_settings_may_come_from_windows(checkout):
-    (checkout / ".env").write_bytes(b"# a comment\r\n\r\nA=a b\r\nB='quoted'\r\nPORT=\r\nJWT_SECRET=own\r\n")
-
-    assert shown(checkout, "A", "B", "PORT", "JWT_SECRET").stdout == "a b|quoted|None|own\n"
-
-
-def test_run_without_a_program_says_how_it_is_used(checkout):
-    (checkout / ".env").write_text("A=b\n")
-
-    done = run(str(checkout / "deploy/run"))
-    assert (done.returncode, done.stdout, done.stderr[:16]) == (2, "", "Usage: deploy/ru")
-
-
-def test_settings_that_cannot_be_read_are_named(checkout):
-    missing = shown(checkout)
-    (checkout / ".env").write_text("JWT_SECRET=x\nexport PASSWORD hunter2=3\n")
-    faulty = shown(checkout)
-
-    assert (missing.returncode, ".env is missing" in missing.stderr) == (1, True)
-    assert (faulty.returncode, "not NAME=value" in faulty.stderr) == (1, True)
-
-
-def test_new_settings_are_complete_and_nobody_elses(checkout):
-    command = (sys.executable, "deploy/new_env.py", "https://tickets.example.org")
-    made = [run(*command, cwd=checkout).stdout for _ in range(2)]
-    first, second = (dict(re.findall(r"(?m)^([A-Z_]+)=(.+)$", text)) for text in made)
-
-    assert (rules.find_faults(first), first["PUBLIC_URL"]) == ([], "https://tickets.example.org")
-    secret = [name for name in first if re.search("SECRET|KEY|PASSWORD|TOKEN", name)]
-    assert len(secret) == 7
-    assert [name for name in secret if first[name] == second[name]] == []
-    (checkout / ".env").write_text(made[0])
-    check = ["python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    done = run(str(checkout / "deploy/run"), "env", "-C", str(ROOT), *check)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("url", ["", "tickets.example", "http://tickets.example", "https://tickets.example/shop"])
-def test_new_settings_ask_for_the_address(checkout, url):
-    done = run(sys.executable, "deploy/new_env.py", url, cwd=checkout)
-
-    assert (done.returncode, done.stdout, done.stderr[:6]) == (1, "", "Usage:")
 
 
 def test_systemd_understands_its_units(tmp_path):

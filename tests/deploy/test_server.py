@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 
 import psycopg
@@ -14,7 +13,7 @@ import requests
 
 from orders.models import Order
 from tests.factories import make_tier
-from tests.processes import PATIENCE, ROOT, environment, free_port, program, wait_until_healthy
+from tests.processes import PATIENCE, ROOT, environment, free_port, program, wait_until, wait_until_healthy
 
 GUNICORN = ("-m", "gunicorn", "homeproductions.wsgi", "-c", "gunicorn.conf.py")
 HAND_OVER = """
@@ -29,9 +28,7 @@ NOWHERE = {"DATABASE_URL": "postgresql:///none"}
 def config(**variables):
     """What gunicorn makes of its file and the environment."""
     command = [sys.executable, *GUNICORN, "--print-config"]
-    unset = {
-        name: value for name, value in os.environ.items() if name not in ("WEB_CONCURRENCY", "WEB_THREADS", "PORT")
-    }
+    unset = {name: value for name, value in os.environ.items() if name not in SIZE}
     variables = {**unset, **NOWHERE, **variables}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
     lines = (line.partition(" = ") for line in done.stdout.splitlines())
@@ -113,7 +110,7 @@ def test_order_under_way_is_finished_when_the_server_is_told_to_stop(tmp_path):
         wait_for_the_lock()
 
         server.terminate()
-        until(lambda: "Handling signal: term" in (tmp_path / "log").read_text())
+        wait_until(lambda: "Handling signal: term" in (tmp_path / "log").read_text(), "the end")
         assert (answers, server.poll()) == ([], None)
         somebody.rollback()
         guest.join(PATIENCE)
@@ -157,14 +154,7 @@ def order(address, tier):
 def wait_for_the_lock():
     with psycopg.connect(environment()["DATABASE_URL"], autocommit=True) as watcher:
         waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        until(lambda: watcher.execute(waiting).fetchone() is not None)
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        wait_until(lambda: watcher.execute(waiting).fetchone() is not None, "who waits for the lock")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -178,11 +168,11 @@ def test_nobody_is_refused_while_the_server_is_replaced(tmp_path):
             wait_until_healthy(address, first)
             for guest in guests:
                 guest.start()
-            until(lambda: len(answers) > 5)
+            wait_until(lambda: len(answers) > 5, "answers of the first server")
         # It is gone, and guests wait at the door.
         before = len(answers)
         with serving(listener, tmp_path / "second.log"):
-            until(lambda: len(answers) > before + 5)
+            wait_until(lambda: len(answers) > before + 5, "answers of the second")
             is_over.set()
             for guest in guests:
                 guest.join(PATIENCE)

@@ -8,47 +8,59 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests import test_api_doc
+from tests.deploy import image
+from tests.docs import reading
 from tests.processes import ROOT
 
-Check = Callable[[list[str]], bool]
+Check = Callable[[str], bool]
 
 
-def makefile_has_it(words: list[str]) -> bool:
+def makefile_has_it(text: str) -> bool:
     """The target exists, and make understands the variables."""
-    done = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, check=False)
+    done = subprocess.run(["make", "--dry-run", *words(text)[1:]], cwd=ROOT, capture_output=True, check=False)
     return done.returncode == 0
 
 
-def bash_can_read_it(words: list[str]) -> bool:
-    done = subprocess.run(["bash", "-n", ROOT / words[0]], check=False)
-    return os.access(ROOT / words[0], os.X_OK) and done.returncode == 0
+def bash_can_read_it(text: str) -> bool:
+    program = ROOT / words(text)[0]
+    done = subprocess.run(["bash", "-n", program], check=False)
+    return os.access(program, os.X_OK) and done.returncode == 0
 
 
-def lock_exists(words: list[str]) -> bool:
+def lock_exists(text: str) -> bool:
     """And its hashes are asked for."""
-    return "--require-hashes" in words and (ROOT / words[words.index("-r") + 1]).is_file()
+    return "--require-hashes" in words(text) and (ROOT / word_after("-r", text)).is_file()
 
 
-def packages_have_plain_names(words: list[str]) -> bool:
-    return all(re.fullmatch(r"[a-z0-9.+-]+|--[a-z-]+", word) for word in words[words.index("apt-get") + 1 :])
+def packages_have_plain_names(text: str) -> bool:
+    return all(re.fullmatch(r"[a-z0-9.+-]+|--[a-z-]+", word) for word in text.partition("apt-get")[2].split())
 
 
-def module_exists(words: list[str]) -> bool:
-    module = words[words.index("-m") + 1]
-    return subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, check=False).returncode == 0
+def module_exists(text: str) -> bool:
+    command = [sys.executable, "-m", word_after("-m", text), "--help"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def image_is_described(words: list[str]) -> bool:
-    """Whatever is run in the image is a program that the image has."""
-    inside = words[words.index("homeproductions") + 1 :] if words[1] == "run" else []
-    return (ROOT / "Dockerfile").is_file() and (not inside or inside[0] == "python" or (ROOT / inside[0]).is_file())
+def folder_is_served(text: str) -> bool:
+    return module_exists(text) and (ROOT / word_after("--directory", text) / "index.html").is_file()
 
 
-def api_page_has_its_test(words: list[str]) -> bool:
-    return (ROOT / "tests" / "test_api_doc.py").is_file()
+def image_is_described(text: str) -> bool:
+    """It is built with arguments that it asks for, and whatever is run in it is a program that it has."""
+    asked = [rest.partition("=")[0] for word, rest in image.instructions() if word == "ARG"]
+    given = [each.partition("=") for each in re.findall(r"--build-arg (\S+)", text)]
+    program = re.findall(r"^docker run .* homeproductions (?!python )(\S+)", text)
+    needed = [*program, *(value for _, _, value in given)]
+    return all(name in asked for name, _, _ in given) and all((ROOT / name).is_file() for name in needed)
 
 
-def is_spelled_as_meant(words: list[str]) -> bool:
+def api_page_runs_it(text: str) -> bool:
+    """This very command is among those that the page's own test pastes into a shell."""
+    return any(text in reading.commands(block) for block, _, _ in test_api_doc.examples())
+
+
+def is_spelled_as_meant(text: str) -> bool:
     """Nothing to look at: the words themselves are what the rule knows."""
     return True
 
@@ -76,7 +88,8 @@ NOT_RUN = (
     NotRun(r"docker .*", "no Docker here; tests/deploy/test_files.py runs the steps of the image", image_is_described),
     NotRun(r"sudo journalctl .*", "systemd does not run here"),
     NotRun(r"sudo nginx -t", "reads this machine's own sites; tests/deploy/test_files.py shows ours to it"),
-    NotRun(r".*", "has a test of its own, tests/test_api_doc.py", api_page_has_its_test, r"docs/api\.md"),
+    NotRun(r"python3 -m http\.server .*", "stays until it is stopped, at a port of its own", folder_is_served),
+    NotRun(r".*", "has a test of its own, tests/test_api_doc.py", api_page_runs_it, r"docs/api\.md"),
 )
 
 
@@ -89,3 +102,7 @@ def words(text: str) -> list[str]:
     """Without variables in front."""
     parts = shlex.split(text)
     return [part for place, part in enumerate(parts) if place or "=" not in part]
+
+
+def word_after(option: str, text: str) -> str:
+    return words(text)[words(text).index(option) + 1]

@@ -27,10 +27,10 @@ def pages() -> list[str]:
 def commands_of(path: Path) -> list[Command]:
     name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
     blocks = BLOCK.findall(path.read_text(encoding="utf-8"))
-    return [Command(name, text) for block in blocks for text in _commands(block)]
+    return [Command(name, text) for block in blocks for text in commands(block)]
 
 
-def _commands(block: str) -> Iterator[str]:
+def commands(block: str) -> Iterator[str]:
     """Lines that go on (a backslash, a here-document) are one command. Comments behind a command are left out."""
     lines = iter(block.splitlines())
     for line in lines:

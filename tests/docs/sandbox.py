@@ -30,10 +30,22 @@ STAY = """stays() {
   cat stays.log; grep -q "$sign" stays.log; kill $!; wait $!
 }"""
 ASKS = "python manage.py forget "  # and nobody is there to answer
-# Where a dump is restored, nothing has run yet.
+# Where a dump is restored, nothing has run yet, and what was saved has just been copied there.
 NEW_MACHINE = """systemctl stop homeproductions-web.service homeproductions-worker.service
 sudo -u postgres dropdb homeproductions
-sudo -u postgres createdb --owner homeproductions homeproductions"""
+sudo -u postgres createdb --owner homeproductions homeproductions
+mv .env ~/saved.env
+mv /var/backups/homeproductions/*.dump ~
+rmdir /var/backups/homeproductions"""
+# A second machine has the settings of the first, and another way to its data.
+FIRST_ENV = """python3 deploy/new_env.py https://tickets.example >~/first.env
+sed -i "s|^DATABASE_URL=.*|DATABASE_URL=$DATABASE_URL|; s|^BACKUP_PATH=.*|BACKUP_PATH=|" ~/first.env"""
+COMES_BEFORE = {
+    "sudo install -m 600 -o homeproductions -g homeproductions ~/saved.env ": NEW_MACHINE,
+    "sudo install -m 600 -o homeproductions -g homeproductions ~/first.env ": FIRST_ENV,
+    # Where the page is about a machine that is set up.
+    'sudo -u postgres psql --command "ALTER ROLE homep': "sudo -u postgres createuser homeproductions || true",
+}
 
 
 class Sandbox:
@@ -56,6 +68,7 @@ class Sandbox:
             ("/etc/cron.d", self.root / "etc/cron.d"),
             ("/etc/nginx/sites-", f"{self.root}/etc/nginx/sites-"),
             ("http://127.0.0.1:8080", f"http://127.0.0.1:{self.port}"),
+            ("http://10.0.0.12:8080", f"http://127.0.0.1:{self.port}"),
             ("PORT=8080", f"PORT={self.port}"),
         ):
             text = text.replace(place, str(mine))
@@ -86,11 +99,11 @@ class Sandbox:
             subprocess.run([self.root / "stubs" / "systemctl", "stop", pid.name], check=False)
 
     def _fit(self, text: str) -> str:
+        before = [lines for start, lines in COMES_BEFORE.items() if text.startswith(start)]
+        text = "\n".join([*before, text])
         text = self.here(text)
         if "deploy/new_env.py" in text and ".env" in text:
             text += "\n" + self._fill_in()
-        if "--dbname homeproductions " in text:
-            text = f"{NEW_MACHINE}\n{text}"
         if text.startswith(ASKS):
             text += " --yes"
         signs = [sign for start, sign in STAYS.items() if text.startswith(start)]

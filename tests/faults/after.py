@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 import requests
 
 from tests.lengths import FULL
+from tests.processes import wait_until
 
 from .evening import Evening
-from .house import PATIENCE, House, wait_until
+from .house import PATIENCE, House
 from .post_office import PostOffice, Received
 
 LIVE = "status IN ('pending', 'paid') AND NOT is_test"

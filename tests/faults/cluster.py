@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from homeproductions.embedded_postgres.cluster import Cluster
-from tests.dumps import pg_dump
+from tests.deploy import postgresql_programs
 
 from .house import House
 
@@ -49,8 +49,10 @@ def move(house: House, cluster: Cluster, name: str) -> None:
 
 def copy(house: House, url: str) -> None:
     """From now on the house works on a copy of its database: the empty one of this URL is filled with it."""
-    dump = subprocess.run([pg_dump(), "--no-owner", f"--dbname={house.url}"], capture_output=True, check=True).stdout
-    psql = [Path(pg_dump()).with_name("psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={url}"]
+    programs = Path(postgresql_programs.folder())
+    command = [programs / "pg_dump", "--no-owner", f"--dbname={house.url}"]
+    dump = subprocess.run(command, capture_output=True, check=True).stdout
+    psql = [programs / "psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={url}"]
     subprocess.run(psql, input=dump, stdout=subprocess.DEVNULL, check=True)
     house.url = url
 

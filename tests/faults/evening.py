@@ -13,10 +13,11 @@ from typing import Any
 
 import requests
 
+from tests.processes import wait_until
 from tests.signing import PATH as WEBHOOK
 from tests.signing import signed_headers
 
-from .house import PATIENCE, House, wait_until
+from .house import PATIENCE, House
 
 ORDERS = "/api/orders"
 LONGEST_ANSWER = 45  # seconds; gunicorn ends a request before that

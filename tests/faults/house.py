@@ -2,8 +2,7 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,11 +111,3 @@ class House:
     def said(self) -> str:
         """Everything the programs have logged so far."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.logs.glob("*.log")))
-
-
-def wait_until(is_so: Callable[[], Any], what: str, patience: float = PATIENCE) -> None:
-    """Raises AssertionError, naming `what`, if that does not become true in time."""
-    deadline = time.monotonic() + patience
-    while not is_so():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)

@@ -8,9 +8,7 @@ from pathlib import Path
 import redis
 
 from tests.outside import program
-from tests.processes import free_port
-
-from .house import wait_until
+from tests.processes import free_port, wait_until
 
 
 class Redis:

@@ -6,11 +6,11 @@ import pytest
 import requests
 
 from tests.lengths import length
+from tests.processes import wait_until
 
 from . import after
 from .cluster import move, own_cluster, processes, stop
 from .evening import Evening
-from .house import wait_until
 
 ENDS = [None, signal.SIGQUIT, signal.SIGKILL] * length(1, 8)
 WRITERS = ("walwriter", "background writer", "checkpointer")

@@ -11,12 +11,12 @@ import requests
 from django.utils import timezone
 
 from bench.season import new_database
-from tests.processes import ROOT, environment, program
+from tests.processes import ROOT, environment, program, wait_until
 
 from . import after, releases
 from .cluster import copy
 from .evening import Evening
-from .house import House, wait_until
+from .house import House
 
 ADMIN = {"DEFAULT_ADMIN_EMAIL": "boss@example.com", "DEFAULT_ADMIN_PASSWORD": secrets.token_urlsafe(12)}
 WAITS_FOR_A_LOCK = """

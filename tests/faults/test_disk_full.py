@@ -9,10 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.processes import wait_until
+
 from . import after
 from .cluster import data_folder, move, own_cluster, processes
 from .evening import Evening
-from .house import wait_until
 
 SIZE = 200  # MB: the programs (root runs a copy of them), an empty database, its journal
 BLOCK = b"\0" * 65_536

@@ -5,10 +5,11 @@ from contextlib import ExitStack
 from itertools import cycle
 
 from tests.lengths import length
+from tests.processes import wait_until
 
 from . import after
 from .evening import Evening
-from .house import CARELESS, LOOP, PATIENCE, wait_until
+from .house import CARELESS, LOOP, PATIENCE
 
 KILLS = length(6, 12)
 # Two for each guest who pays, one for each who does not.

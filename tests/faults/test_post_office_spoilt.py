@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+from tests.processes import wait_until
+
 from . import after
 from .evening import Evening
-from .house import CARELESS, wait_until
+from .house import CARELESS
 from .post_office import BUSY, BUSY_LATER, DROPS, SILENT, SLOW, WELL
 
 TRIED_IN_VAIN = "SELECT count(*) FROM email_outbox WHERE error_message IS NOT NULL AND closed_at IS NULL"

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
+from tests.processes import wait_until
+
 from . import after
 from .evening import Evening
-from .house import wait_until
 from .redis_server import running_redis
 
 LIMIT = 5

@@ -3,10 +3,10 @@
 import random
 
 from tests.lengths import length
+from tests.processes import wait_until
 
 from . import after
 from .evening import Evening
-from .house import wait_until
 
 QUEUES, WORKERS = 6, 2
 KILLS = length(8, 60)

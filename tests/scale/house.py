@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
+from tests.faults.redis_server import running_redis
 from tests.processes import web_server
-from tests.scale.programs import pooler, proxy, redis_server
+from tests.scale.programs import pooler, proxy
 
 T = TypeVar("T")
 PATIENCE = 60  # seconds, for an answer
@@ -55,7 +56,7 @@ def open_house(
     `connections` are about the pooler."""
     with ExitStack() as stack:
         url = stack.enter_context(pooler(folder, place=place, connections=connections))
-        counters = stack.enter_context(redis_server(folder)) if redis else ""
+        counters = stack.enter_context(running_redis(folder)).url if redis else ""
         variables = {**BEHIND_NGINX, "DATABASE_URL": url, "REDIS_URL": counters, "DATABASE_PREPARE": "", **more}
         log = stack.enter_context((folder / "web.log").open("w"))
         one, other = (

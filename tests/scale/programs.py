@@ -1,4 +1,4 @@
-"""PgBouncer, nginx and Redis for the length of a block, each with its own port of 127.0.0.1 and nothing of the system's
+"""PgBouncer and nginx for the length of a block, each with its own port of 127.0.0.1 and nothing of the system's
 configuration. nginx and PgBouncer run with the files that `docs/scaling.md` hands out."""
 
 import os
@@ -121,16 +121,3 @@ def proxy(folder: Path, servers: Sequence[str]) -> Iterator[str]:
     port = free_port()
     with running(nginx_command(folder, servers, port), port, folder / "nginx.log"):
         yield f"http://127.0.0.1:{port}"
-
-
-# --- Redis ----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """Yields a REDIS_URL."""
-    port = free_port()
-    options = {"port": port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": folder}
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    with running([program("redis-server"), *words], port, folder / "redis.log"):
-        yield f"redis://127.0.0.1:{port}/0"

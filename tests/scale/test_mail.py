@@ -2,49 +2,31 @@
 
 import io
 import signal
-import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from email import message_from_bytes
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from homeproductions.mail import heartbeat
 from homeproductions.mail.models import OutboxEmail
 from tests.factories import make_order, make_tier
+from tests.faults.post_office import open_post_office
 from tests.lengths import length
-from tests.processes import free_port, program
+from tests.processes import program, wait_until
 from tests.scale.programs import pooler
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MAILS, WORKERS = length(60, 600), 3
-LONG = 100  # seconds
 Status = OutboxEmail.Status
-
-
-class PostOffice:
-    """Takes every mail and remembers its Message-ID."""
-
-    def __init__(self):
-        self.taken = []
-
-    async def handle_DATA(self, server, session, envelope):
-        self.taken.append(message_from_bytes(envelope.content)["Message-ID"])
-        return "250 OK"
 
 
 @pytest.fixture
 def post_office():
-    office = PostOffice()
-    controller = Controller(office, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    office.variables = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(controller.port), "EMAIL_STARTTLS": "0"}
-    yield office
-    controller.stop()
+    with open_post_office() as office:
+        yield office
 
 
 @contextmanager
@@ -57,7 +39,7 @@ def workers(folder, post_office, *manage):
             stack.enter_context(program(*command, log=log, DATABASE_URL=url, REDIS_URL="", **post_office.variables))
             for _ in range(WORKERS)
         ]
-        wait_until(lambda: heartbeat.signs().loops == WORKERS or not all_run(started))
+        wait_until(lambda: heartbeat.signs().loops == WORKERS or not all_run(started), "all workers")
         assert all_run(started), (folder / "workers.log").read_text()
         yield started
 
@@ -66,11 +48,8 @@ def all_run(processes):
     return all(process.poll() is None for process in processes)
 
 
-def wait_until(is_so):
-    deadline = time.monotonic() + LONG
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def taken(post_office):
+    return [mail.id for mail in list(post_office.mails)]
 
 
 def promise_tickets():
@@ -92,16 +71,16 @@ def two_minutes_pass():
 def test_three_workers_of_which_one_is_killed_send_each_mail_once(folder, post_office, settings):
     with workers(folder, post_office) as [victim, *others]:
         promise_tickets()
-        wait_until(lambda: len(post_office.taken) >= MAILS / 3)
+        wait_until(lambda: len(post_office.mails) >= MAILS / 3, "a third of the mails")
         victim.send_signal(signal.SIGKILL)
         victim.wait()
-        wait_until(lambda: not OutboxEmail.objects.filter(status=Status.PENDING).exists())
-        wait_until(lambda: OutboxEmail.objects.filter(status=Status.PROCESSING).count() <= 1)
+        wait_until(lambda: not OutboxEmail.objects.filter(status=Status.PENDING).exists(), "the others")
+        wait_until(lambda: OutboxEmail.objects.filter(status=Status.PROCESSING).count() <= 1, "what is in hand")
         two_minutes_pass()
-        wait_until(are_all_sent)
+        wait_until(are_all_sent, "the last mail")
         assert all_run(others)
 
-    copies = Counter(post_office.taken)
+    copies = Counter(taken(post_office))
     assert len(copies) == MAILS
     assert sum(copies.values()) - MAILS <= 1, "only what was in hand when the worker died can have left before"
     who_is_left(settings)
@@ -120,4 +99,4 @@ def who_is_left(settings):
 def test_workers_that_do_not_lock_send_some_twice(folder, post_office):
     with workers(folder, post_office, "-m", "tests.scale.unclaimed_worker"):
         promise_tickets()
-        wait_until(lambda: max(Counter(post_office.taken).values(), default=0) > 1)
+        wait_until(lambda: max(Counter(taken(post_office)).values(), default=0) > 1, "a mail that comes twice")
