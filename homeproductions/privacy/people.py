@@ -36,6 +36,11 @@ class Person:
         return bool(self.holdings or self.subscribers or self.mails)
 
     @property
+    def called(self) -> dict[UUID, Traces]:
+        """Their traces by the id of everything that is stored about them."""
+        return dict.fromkeys([*self.entities, *self.holdings.deliveries], self.traces)
+
+    @property
     def entities(self) -> list[UUID]:
         """What the audit knows them by."""
         return [*self.holdings.orders, *self.holdings.payments, *self.subscribers, *self.mails]
@@ -59,9 +64,13 @@ def _stored(address: str) -> Person:
         email=address,
         traces=traces_of(holdings.orders, address),
         holdings=holdings,
-        subscribers=frozenset(Subscriber.objects.filter(email=address).values_list("pk", flat=True)),
+        subscribers=_subscribers(address),
         mails=frozenset(mails_of(holdings.orders, [address]).values_list("pk", flat=True)),
     )
+
+
+def _subscribers(address: str) -> frozenset[UUID]:
+    return frozenset(Subscriber.objects.filter(email=address).values_list("pk", flat=True))
 
 
 def _refuse_staff(address: str) -> None:
