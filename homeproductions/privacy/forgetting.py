@@ -18,6 +18,7 @@ from orders.services import forgetting as orders
 from orders.services import status
 from orders.services.retention import FORGET
 
+from . import people
 from .errors import StillOpen
 from .people import FORGET_PERSON, Person, pseudonym
 
@@ -31,16 +32,18 @@ def forget(person: Person, *, even_open: bool = False, now: datetime | None = No
 
     Raises StillOpen, and changes nothing, while somebody may have to reach them: an unpaid order, a ticket for a night
     to come, money that waits. With `even_open` unpaid orders are cancelled, and tickets still admit whoever has them.
+    Raises Changed if they ordered, paid or subscribed since `person` was found; what they do from here on stays.
     """
     now = now or timezone.now()
     orders.lock(person.holdings)
+    people.refuse_changed(person)
     matters = orders.open_matters(person.holdings, now)
     if matters and not even_open:
         raise StillOpen(matters)
     for order in Order.objects.filter(pk__in=person.holdings.orders, status=Order.Status.PENDING):
         status.cancel_locked(status.lock(order.pk), reason=CANCELLED_BECAUSE)
     orders.forget(person.holdings, person.called)
-    mails.forget(person.holdings.orders, [person.email])
+    mails.forget(person.holdings.orders, [person.email], person.mails)
     newsletter.forget([person.email])
     _forget_office(person)
     audit.forget(person.called, everywhere=person.traces)

@@ -52,6 +52,11 @@ def holdings_of(email: str) -> Holdings:
     return Holdings(orders, payments, _notices_of(orders, payments, email.lower()))
 
 
+def have_changed(holdings: Holdings, email: str) -> bool:
+    """Whether the guest with this address has other orders or money by now. Reads no notices."""
+    return (holdings.orders, holdings.payments) != _bought_and_paid(email)
+
+
 def _bought_and_paid(email: str) -> tuple[frozenset[UUID], frozenset[UUID]]:
     orders = _with_replaced(_ids(orders_of(email.lower())))
     return orders, _money_of(orders, Q(payer_email__iexact=email))
