@@ -1,6 +1,6 @@
 """record(): the one way a change gets its history row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +9,41 @@ from django.db import models
 from django.db.models import Q
 
 from homeproductions import origin
-from homeproductions.traces import Traces
+from homeproductions.traces import NOBODY, Traces
 
 from .models import AuditLog
 
 APPEND_ONLY = "audit.AuditLog:audit_append_only"
+# What stands under these is a word, an id, a number or a sentence of this system, never what somebody typed.
+OURS = {
+    "admitted",
+    "answer",
+    "asked",
+    "attempts",
+    "by",
+    "days",
+    "event_id",
+    "first_day",
+    "format",
+    "is_active",
+    "is_corrected",
+    "kind",
+    "last_day",
+    "needs_review",
+    "order",
+    "outcome",
+    "provider",
+    "quantity",
+    "reason",
+    "rows",
+    "source",
+    "state",
+    "status",
+    "type",
+    "version",
+    "what",
+    "with_contacts",
+}
 
 
 def record(
@@ -66,25 +96,31 @@ def unsaved(
     )
 
 
-def forget(entity_ids: Iterable[UUID], traces: Traces, *, everywhere: bool = False) -> int:
-    """Take a guest out of the history of these entities: the address and agent of what they did themselves, and every
-    old or new value that names them; `everywhere`: also values of other rows that hold one of their addresses. That
-    something happened, and when, stays. In the caller's transaction. Returns how many rows were changed.
+def forget(called: Mapping[UUID, Traces], *, everywhere: Traces = NOBODY) -> int:
+    """Take guests out of the history of these entities: the address and agent of what they did themselves, and every
+    old or new value that names the guest of that entity; `everywhere`: also values of other rows that hold one of these
+    addresses. That something happened, when, and all that stands under a key of `OURS`, stays. In the caller's
+    transaction. Returns how many rows were changed.
 
     The only place that lifts the rule that the audit never changes.
     """
-    about = Q(entity_id__in=list(entity_ids))
+    about = Q(entity_id__in=list(called))
     with pgtrigger.ignore(APPEND_ONLY):
         theirs = AuditLog.objects.filter(about, user=None)
         blanked = theirs.exclude(ip_address=None, user_agent=None).update(ip_address=None, user_agent=None)
-        if everywhere:
-            for email in traces.emails:
-                about |= Q(old_value__icontains=email) | Q(new_value__icontains=email)
-        return blanked + sum(_strip(row, traces) for row in AuditLog.objects.filter(about))
+        for email in everywhere.emails:
+            about |= Q(old_value__icontains=email) | Q(new_value__icontains=email)
+        rows = AuditLog.objects.filter(about)
+        return blanked + sum(_strip(row, _called(row, called, everywhere)) for row in rows)
+
+
+def _called(row: AuditLog, called: Mapping[UUID, Traces], everywhere: Traces) -> Traces:
+    own = called.get(row.entity_id) if row.entity_id is not None else None
+    return everywhere.addresses if own is None else own
 
 
 def _strip(row: AuditLog, traces: Traces) -> bool:
-    old, new = traces.without(row.old_value), traces.without(row.new_value)
+    old, new = (traces.without(value, ours=OURS) for value in (row.old_value, row.new_value))
     if (old, new) == (row.old_value, row.new_value):
         return False
     row.old_value, row.new_value = old, new

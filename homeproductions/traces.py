@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -21,7 +21,11 @@ ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
 
 @dataclass(frozen=True)
 class Traces:
-    """Addresses in small letters, full names and telephone numbers of one person (or of the guests of some orders)."""
+    """Addresses in small letters, full names and telephone numbers of one person.
+
+    A guest is called as they please, also `status` or `payment`: look for a person in rows that are about them, or for
+    their `addresses` only.
+    """
 
     emails: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
@@ -40,10 +44,13 @@ class Traces:
             frozenset(phone for phone in numbers if len(_digits(phone)) >= PHONE_MIN_DIGITS),
         )
 
-    @property
-    def texts(self) -> list[str]:
-        """All of them, in small letters."""
-        return sorted({text.lower() for text in self.emails | self.names | self.phones})
+    def __or__(self, other: Self) -> Self:
+        return type(self)(self.emails | other.emails, self.names | other.names, self.phones | other.phones)
+
+    @cached_property
+    def addresses(self) -> Self:
+        """Without names and telephones: nobody's address is a word or a number of ours."""
+        return type(self)(self.emails)
 
     @cached_property
     def folded(self) -> Self:
@@ -61,16 +68,27 @@ class Traces:
     def are_in(self, text: str | None) -> bool:
         return bool(text and self._pattern and self._pattern.search(text))
 
-    def without(self, value: Any) -> Any:
-        """The same JSON value, with `(forgotten)` for each text that holds one of them."""
+    def are_all_of(self, text: str) -> bool:
+        """Whether the text says nothing else."""
+        return self.are_in(text) and not re.search(r"\w", self._pattern.sub("", text) if self._pattern else text)
+
+    def without(self, value: Any, *, ours: Collection[str] = ()) -> Any:
+        """The same JSON value, with `(forgotten)` for each text that holds one of them. Keys stay as they are; what
+        stands under those of `ours` is our own word, and loses addresses only."""
         match value:
             case str():
                 return FORGOTTEN if self.are_in(value) else value
             case dict():
-                return {self.without(name): self.without(each) for name, each in value.items()}
+                return {
+                    name: (self.addresses if name in ours else self).without(each, ours=ours)
+                    for name, each in value.items()
+                }
             case list():
-                return [self.without(each) for each in value]
+                return [self.without(each, ours=ours) for each in value]
         return value
+
+
+NOBODY = Traces()
 
 
 def is_telling(name: str) -> bool:

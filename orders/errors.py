@@ -83,6 +83,11 @@ class NoAddress(Refused):
     message = "The guest of this order left no e-mail address. Give one, or show the ticket on the screen."
 
 
+class GuestForgotten(Refused):
+    code = "GUEST_FORGOTTEN"
+    message = "The guest of this order was forgotten: it keeps no address any more. Show the ticket on the screen."
+
+
 class MailLeaving(Refused):
     code = "EMAIL_LEAVING"
     message = "A mail with the ticket is leaving at this very moment. Try again in a minute."

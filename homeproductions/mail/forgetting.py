@@ -20,9 +20,10 @@ def mails_of(orders: Iterable[UUID], emails: Iterable[str] = ()) -> QuerySet[Out
     return OutboxEmail.objects.filter(theirs)
 
 
-def forget(orders: Iterable[UUID], emails: Iterable[str] = ()) -> int:
-    """Empty them of recipient, subject and everything else that was said, in the caller's transaction; those that are
-    not sent never will be. Returns how many there were.
+def forget(orders: Iterable[UUID], emails: Iterable[str] = (), known: Iterable[UUID] = ()) -> int:
+    """Empty the mails of these orders, those of no order to these addresses, and the `known` ones of recipient, subject
+    and everything else that was said, in the caller's transaction; those that are not sent never will be. Returns how
+    many there were. A mail of another order stays as it is: whoever has the address may have ordered just now.
 
     A worker that is sending one at this moment can no longer write its result; that mail may still arrive.
     """
@@ -34,4 +35,9 @@ def forget(orders: Iterable[UUID], emails: Iterable[str] = ()) -> int:
     }
     kept: dict[str, Any] = {"status": F("status"), "closed_at": F("closed_at"), "error_message": Value(None)}
     result = {name: Case(When(was_sent, then=kept[name]), default=unsent[name]) for name in unsent}
-    return mails_of(orders, emails).update(recipient_email="", subject="", context={}, lease_until=None, **result)
+    theirs = Q(order__in=list(orders)) | Q(pk__in=list(known))
+    for email in emails:
+        theirs |= Q(recipient_email__iexact=email, order=None)
+    return OutboxEmail.objects.filter(theirs).update(
+        recipient_email="", subject="", context={}, lease_until=None, **result
+    )

@@ -9,6 +9,10 @@ class WorksHere(Refused):
     message = "This address belongs to the house."
 
 
+class Changed(Refused):
+    message = "Something about this person came or changed while it was looked at. Nothing was done; look again."
+
+
 class StillOpen(Refused):
     """`matters` says one sentence for each thing that is not over."""
 

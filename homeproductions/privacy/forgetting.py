@@ -11,16 +11,18 @@ from django.utils import timezone
 from audit import services as audit
 from homeproductions import counting
 from homeproductions.mail import forgetting as mails
-from homeproductions.traces import Traces
+from homeproductions.traces import said_in
 from newsletter import services as newsletter
 from orders.models import Order
 from orders.services import forgetting as orders
 from orders.services import status
 from orders.services.retention import FORGET
 
+from . import people
 from .errors import StillOpen
 from .people import FORGET_PERSON, Person, pseudonym
 
+SIGNED_IN = "_auth_user_"
 CANCELLED_BECAUSE = "its guest was forgotten"
 
 
@@ -30,19 +32,21 @@ def forget(person: Person, *, even_open: bool = False, now: datetime | None = No
 
     Raises StillOpen, and changes nothing, while somebody may have to reach them: an unpaid order, a ticket for a night
     to come, money that waits. With `even_open` unpaid orders are cancelled, and tickets still admit whoever has them.
+    Raises Changed if they ordered, paid or subscribed since `person` was found; what they do from here on stays.
     """
     now = now or timezone.now()
     orders.lock(person.holdings)
+    people.refuse_changed(person)
     matters = orders.open_matters(person.holdings, now)
     if matters and not even_open:
         raise StillOpen(matters)
     for order in Order.objects.filter(pk__in=person.holdings.orders, status=Order.Status.PENDING):
         status.cancel_locked(status.lock(order.pk), reason=CANCELLED_BECAUSE)
-    orders.forget(person.holdings, person.traces)
-    mails.forget(person.holdings.orders, [person.email])
+    orders.forget(person.holdings, person.called)
+    mails.forget(person.holdings.orders, [person.email], person.mails)
     newsletter.forget([person.email])
-    _forget_office(person.traces)
-    audit.forget(person.entities, person.traces, everywhere=True)
+    _forget_office(person)
+    audit.forget(person.called, everywhere=person.traces)
     _note(person, matters)
     transaction.on_commit(lambda: _forget_counts(person))
 
@@ -63,17 +67,26 @@ def _note(person: Person, matters: list[str]) -> None:
     audit.record(FORGET_PERSON, entity_type="person", new=new)
 
 
-def _forget_office(traces: Traces) -> None:
+def _forget_office(person: Person) -> None:
     """What Django itself keeps for the office: the log that older versions of the admin wrote, and what a screen had
     to say to somebody signed in (who has to sign in again)."""
-    named = Q()
-    for text in traces.texts:
-        named |= Q(object_repr__icontains=text) | Q(change_message__icontains=text)
-    if named:
-        LogEntry.objects.filter(named).update(object_repr="", change_message="")
+    own = {str(pk) for pk in person.entities}
+    mentioned = Q(object_id__in=own)
+    for email in person.traces.emails:
+        mentioned |= Q(object_repr__icontains=email) | Q(change_message__icontains=email)
+    for entry in LogEntry.objects.filter(mentioned):
+        traces = person.traces if entry.object_id in own else person.traces.addresses
+        if traces.are_in(f"{entry.object_repr}\n{said_in(entry.change_message)}"):
+            LogEntry.objects.filter(pk=entry.pk).update(object_repr="", change_message="")
     for session in Session.objects.iterator(chunk_size=100):
-        if traces.are_in(str(session.get_decoded())):
+        if person.traces.are_in(_said_on_screen(session)):
             session.delete()
+
+
+def _said_on_screen(session: Session) -> str:
+    """Without who is signed in: that is Django's own, whatever a guest is called."""
+    told = session.get_decoded()
+    return str([each for name, each in told.items() if not name.startswith(SIGNED_IN)])
 
 
 def _forget_counts(person: Person) -> None:

@@ -14,9 +14,9 @@ from homeproductions.fields import is_email
 from homeproductions.mail.forgetting import mails_of
 from homeproductions.traces import Traces
 from newsletter.models import Subscriber
-from orders.services.forgetting import Holdings, holdings_of, traces_of
+from orders.services.forgetting import Holdings, have_changed, holdings_of, traces_of
 
-from .errors import WorksHere
+from .errors import Changed, WorksHere
 
 FORGET_PERSON = "FORGET_PERSON"
 OF_THE_HOUSE = ("contact_email", "staff_alert_email")
@@ -34,6 +34,11 @@ class Person:
 
     def __bool__(self) -> bool:
         return bool(self.holdings or self.subscribers or self.mails)
+
+    @property
+    def called(self) -> dict[UUID, Traces]:
+        """Their traces by the id of everything that is stored about them."""
+        return dict.fromkeys([*self.entities, *self.holdings.deliveries], self.traces)
 
     @property
     def entities(self) -> list[UUID]:
@@ -59,9 +64,22 @@ def _stored(address: str) -> Person:
         email=address,
         traces=traces_of(holdings.orders, address),
         holdings=holdings,
-        subscribers=frozenset(Subscriber.objects.filter(email=address).values_list("pk", flat=True)),
+        subscribers=_subscribers(address),
         mails=frozenset(mails_of(holdings.orders, [address]).values_list("pk", flat=True)),
     )
+
+
+def refuse_changed(person: Person) -> None:
+    """Look again at somebody whose rows are locked by now. Raises Changed if there is anything that `find` did not see,
+    or not so, and what `find` raises. Notices are not searched again: one that came meanwhile is a late one."""
+    _refuse_staff(person.email)
+    now = (traces_of(person.holdings.orders, person.email), _subscribers(person.email))
+    if now != (person.traces, person.subscribers) or have_changed(person.holdings, person.email):
+        raise Changed
+
+
+def _subscribers(address: str) -> frozenset[UUID]:
+    return frozenset(Subscriber.objects.filter(email=address).values_list("pk", flat=True))
 
 
 def _refuse_staff(address: str) -> None:

@@ -206,6 +206,10 @@ def is_paid(order: Order) -> bool:
     return order.status == Status.PAID
 
 
+def can_be_mailed(order: Order) -> bool:
+    return is_paid(order) and order.forgotten_at is None
+
+
 def is_welcome(order: Order) -> bool:
     is_night = not is_off(order) and not checkin.why_nobody_yet(order.event)
     return is_paid(order) and is_night and inside(order) < order.quantity
@@ -239,7 +243,7 @@ STEPS = (
         about_resend,
         ResendForm,
         initial=lambda order: {"address": order.mail_address},
-        fits=is_paid,
+        fits=can_be_mailed,
     ),
     Step("new-code", "Revoke and issue a new code", CHANGE, reissue, about_reissue, ReissueForm, fits=is_paid),
     Step("cancel", "Cancel the order", CHANGE, cancel, about_cancel, fits=is_pending, is_danger=True),

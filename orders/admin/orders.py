@@ -183,7 +183,7 @@ class OrderAdmin(ReadOnly):
         }
 
     def as_it_is(self, row: Any) -> str:
-        return f"Order {row} is {row.status}"
+        return f"Order {row} is {row.status}" + (", its guest forgotten" if row.forgotten_at else "")
 
     def offered(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
         buttons = super().offered(request, row)

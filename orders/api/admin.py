@@ -150,7 +150,12 @@ class ResendEmail(ApiView):
 
     @extend_schema(
         request=None,
-        responses={200: MailedAnswer, **refusals(_400="NOT_PAID", _404="ORDER_NOT_FOUND", **SIGNED_IN)},
+        responses={
+            200: MailedAnswer,
+            **refusals(
+                _400="NOT_PAID, GUEST_FORGOTTEN, NO_EMAIL_ADDRESS, EMAIL_LEAVING", _404="ORDER_NOT_FOUND", **SIGNED_IN
+            ),
+        },
         tags=TAGS,
     )
     def post(self, request: Request, reference: str) -> HttpResponse:

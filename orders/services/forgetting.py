@@ -4,9 +4,11 @@ The only place that lifts the rule that an order's content never changes. Each c
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from homeproductions.traces import Traces, loosely, said_in
+from homeproductions.traces import NOBODY, Traces, loosely, said_in
 from orders.models import CheckIn, IdempotencyKey, Order, Payment, RefusedScan, WebhookDelivery
 from orders.places import IS_WAITING
 from orders.providers.bare import bare
@@ -46,10 +48,18 @@ class Holdings:
 
 def holdings_of(email: str) -> Holdings:
     """Everything about the guest with this address. Reads every stored notice: one may name the guest and no order."""
-    address = email.lower()
-    orders = _with_replaced(_ids(orders_of(address)))
-    payments = _money_of(orders, Q(payer_email__iexact=address))
-    return Holdings(orders, payments, _notices_of(orders, payments, address))
+    orders, payments = _bought_and_paid(email)
+    return Holdings(orders, payments, _notices_of(orders, payments, email.lower()))
+
+
+def have_changed(holdings: Holdings, email: str) -> bool:
+    """Whether the guest with this address has other orders or money by now. Reads no notices."""
+    return (holdings.orders, holdings.payments) != _bought_and_paid(email)
+
+
+def _bought_and_paid(email: str) -> tuple[frozenset[UUID], frozenset[UUID]]:
+    orders = _with_replaced(_ids(orders_of(email.lower())))
+    return orders, _money_of(orders, Q(payer_email__iexact=email))
 
 
 def holdings_of_orders(order_ids: Collection[UUID]) -> Holdings:
@@ -69,10 +79,25 @@ def orders_of(address: str) -> QuerySet[Order]:
 
 def traces_of(orders: Iterable[UUID], *emails: str) -> Traces:
     """How the guests of these orders are called, besides the addresses."""
-    fields = ("buyer_name", "buyer_email", "corrected_email", "buyer_phone")
-    rows = list(Order.objects.filter(pk__in=list(orders), forgotten_at=None).values_list(*fields))
-    names, typed, corrected, phones = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return Traces.of(emails=[*emails, *typed, *corrected], names=names, phones=phones)
+    return reduce(or_, _called(orders).values(), Traces.of(emails=emails, names=[], phones=[]))
+
+
+def traces_by_row(holdings: Holdings) -> dict[UUID, Traces]:
+    """How the guest of each of these orders is called, by the id of the order, of the money for it, and of the notices
+    of both. Each is looked for in rows of their own only: a guest may be called like a state or a key of ours."""
+    called = dict.fromkeys(holdings.orders | holdings.payments | holdings.deliveries, NOBODY) | _called(holdings.orders)
+    money = Payment.objects.filter(pk__in=holdings.payments)
+    for payment, delivery, *orders in money.values_list("pk", "delivery", "order", "charge__order"):
+        guests = reduce(or_, (called.get(order, NOBODY) for order in orders))
+        for row in {payment, delivery} & called.keys():
+            called[row] |= guests
+    return called
+
+
+def _called(orders: Iterable[UUID]) -> dict[UUID, Traces]:
+    fields = ("pk", "buyer_name", "buyer_phone", "buyer_email", "corrected_email")
+    known = Order.objects.filter(pk__in=list(orders), forgotten_at=None).values_list(*fields)
+    return {pk: Traces.of(emails=emails, names=[name], phones=[phone]) for pk, name, phone, *emails in known}
 
 
 def _with_replaced(orders: frozenset[UUID]) -> frozenset[UUID]:
@@ -152,15 +177,15 @@ def lock(holdings: Holdings) -> None:
         list(rows.filter(pk__in=ids).order_by("pk").values_list("pk"))
 
 
-def forget(holdings: Holdings, traces: Traces) -> None:
-    """Empty all of it of the guest, in the caller's transaction, which holds the locks. Mails, audit and whatever
-    other apps hold are the caller's."""
-    _forget_orders(holdings.orders, traces)
+def forget(holdings: Holdings, called: Mapping[UUID, Traces]) -> None:
+    """Empty all of it of the guests, in the caller's transaction, which holds the locks. Each row is searched for
+    whoever it is `called` by its id. Mails, audit and whatever other apps hold are the caller's."""
+    _forget_orders(holdings.orders, called)
     _forget_door(holdings.orders)
     IdempotencyKey.objects.filter(order__in=holdings.orders).delete()
     Payment.objects.filter(pk__in=holdings.payments).update(payer_email="", outcome_note="")
     for delivery in WebhookDelivery.objects.filter(pk__in=holdings.deliveries):
-        forget_notice(delivery, traces)
+        forget_notice(delivery, called[delivery.pk])
 
 
 def forget_notice(delivery: WebhookDelivery, traces: Traces) -> None:
@@ -170,7 +195,7 @@ def forget_notice(delivery: WebhookDelivery, traces: Traces) -> None:
     delivery.save(update_fields=["body", "headers", "forgotten_at"])
 
 
-def _forget_orders(ids: frozenset[UUID], traces: Traces) -> None:
+def _forget_orders(ids: frozenset[UUID], called: Mapping[UUID, Traces]) -> None:
     orders = Order.objects.filter(pk__in=ids)
     # Why tickets were given away may name people; a receipt of the till is about the money.
     reason = Case(When(payment_provider=COMP, then=Value(None)), default=F("payment_reference"))
@@ -190,10 +215,19 @@ def _forget_orders(ids: frozenset[UUID], traces: Traces) -> None:
             payment_reference=reason,
             forgotten_at=timezone.now(),
         )
-        for order in orders.only("pk", *FREE_TEXTS):
-            named = {name: None for name in FREE_TEXTS if traces.are_in(getattr(order, name))}
+        for order in orders.only("pk", "payment_confirmed_by", *FREE_TEXTS):
+            named = [name for name in FREE_TEXTS if called[order.pk].are_in(getattr(order, name))]
+            if "payment_reference" in named and not _is_typed_reference(order):
+                named.remove("payment_reference")
             if named:
-                Order.objects.filter(pk=order.pk).update(**named)
+                Order.objects.filter(pk=order.pk).update(**dict.fromkeys(named))
+
+
+def _is_typed_reference(order: Order) -> bool:
+    """Whether somebody of the house wrote it; an order number or a provider's id names nobody, though a telephone may
+    stand in it by chance."""
+    is_confirmed_by_hand = order.payment_confirmed_by_id is not None
+    return is_confirmed_by_hand and not order.payments.filter(reference=order.payment_reference).exists()
 
 
 def _forget_door(orders: frozenset[UUID]) -> None:

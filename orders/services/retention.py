@@ -70,7 +70,7 @@ def _forget_night(event: Event, now: datetime, stop: float) -> int:
     while left and time.monotonic() < stop:
         orders = list(_remembered(event, after)[:BATCH])
         left, after = bool(orders), orders[-1].pk if orders else after
-        done += _forget_batch([order.pk for order in orders], now) if orders else 0
+        done += _forget_batch([order.pk for order in orders], now, stop) if orders else 0
     if not left and not _remembered(event, None).exists():
         audit.record(FORGET_NIGHT, event, new={"days": settings.FORGET_GUESTS_AFTER_DAYS})
     if done:
@@ -83,13 +83,16 @@ def _remembered(event: Event, after: UUID | None) -> QuerySet[Order]:
     return Order.objects.filter(rest, event=event, forgotten_at=None).only("pk").order_by("pk")
 
 
-def _forget_batch(order_ids: list[UUID], now: datetime) -> int:
-    """Forget those of them that are over, together. A batch that fails is left for the next time (logged)."""
+def _forget_batch(order_ids: list[UUID], now: datetime, stop: float) -> int:
+    """Forget those of them that are over, together; where that fails, one by one, so that none keeps another waiting.
+    One that fails by itself is left for the next time (logged)."""
     try:
         with transaction.atomic():
             return _forget(order_ids, now)
     except Exception as error:  # it must not keep the others waiting
-        log.error("guests not forgotten", orders=len(order_ids), **chores.outline(error))
+        if len(order_ids) > 1:
+            return sum(_forget_batch([each], now, stop) for each in order_ids if time.monotonic() < stop)
+        log.error("guest not forgotten", order=str(order_ids[0]), **chores.outline(error))
         return 0
 
 
@@ -99,10 +102,10 @@ def _forget(order_ids: list[UUID], now: datetime) -> int:
     waiting = Payment.objects.filter(IS_WAITING).filter(Q(order=OuterRef("pk")) | Q(charge__order=OuterRef("pk")))
     over = [order for order in candidates.filter(~Exists(waiting)) if not forgetting.why_open(order, now)]
     holdings = forgetting.holdings_of_orders([order.pk for order in over])
-    traces = forgetting.traces_of(holdings.orders)
-    forgetting.forget(holdings, traces)
+    called = forgetting.traces_by_row(holdings)
+    forgetting.forget(holdings, called)
     mails.forget(holdings.orders)
-    audit.forget([*holdings.orders, *holdings.payments], traces)
+    audit.forget(called)
     audit.record_all(FORGET, over, new={"days": settings.FORGET_GUESTS_AFTER_DAYS})
     return len(over)
 

@@ -10,7 +10,16 @@ from audit.services import record
 from events.services.seats import release
 from homeproductions.mail.services import close_open
 from orders import journal, mails
-from orders.errors import AlreadyInside, CannotCancel, CannotRefund, MailLeaving, NoAddress, NotPaid, OrderNotFound
+from orders.errors import (
+    AlreadyInside,
+    CannotCancel,
+    CannotRefund,
+    GuestForgotten,
+    MailLeaving,
+    NoAddress,
+    NotPaid,
+    OrderNotFound,
+)
 from orders.models import Order, Payment
 
 from . import settlement, tickets
@@ -98,9 +107,11 @@ def resend_ticket(order_id: UUID, *, actor: User, address: str = "") -> Order:
     """Queue the ticket of a paid order again. Another address becomes the one that all mail of the order goes to; the
     one that the guest typed stays as it is.
 
-    Raises OrderNotFound, NotPaid, NoAddress or MailLeaving.
+    Raises OrderNotFound, NotPaid, GuestForgotten, NoAddress or MailLeaving.
     """
     order = _lock_with_ticket(order_id)
+    if order.forgotten_at is not None:
+        raise GuestForgotten
     address = address.strip() or order.mail_address
     change = None
     if address.lower() != order.mail_address.lower():

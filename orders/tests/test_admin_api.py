@@ -335,6 +335,17 @@ def test_order_without_a_ticket_cannot_be_mailed(office, status):
     assert refused(office("post", f"{PATH}/{order.pk}/resend-email")) == (400, "NOT_PAID")
 
 
+def test_order_of_a_forgotten_guest_cannot_be_mailed(office):
+    order = make_order(status="paid")
+    Order.objects.update(forgotten_at=timezone.now())
+
+    response = office("post", f"{PATH}/{order.pk}/resend-email")
+
+    assert refused(response) == (400, "GUEST_FORGOTTEN")
+    assert "Show the ticket on the screen" in response.json()["error"]
+    assert not OutboxEmail.objects.exists()
+
+
 def wished_test(tier, **changes):
     return {
         "event_id": str(tier.event_id),

@@ -365,6 +365,18 @@ def test_ticket_is_mailed_to_a_corrected_address(client, office):
     assert "lucia.perez" not in str(list(AuditLog.objects.values()))
 
 
+def test_ticket_of_a_forgotten_guest_is_not_offered_to_be_mailed(client, office):
+    order = make_order(status="paid")
+    assert address(order, "resend") in page(client, address(order))
+    Order.objects.update(forgotten_at=timezone.now())
+
+    assert address(order, "resend") not in page(client, address(order))
+    response = client.post(address(order, "resend"), {"address": "new@example.com"}, follow=True)
+    text = response.content.decode()
+    assert "its guest forgotten: “Mail the ticket again” is not possible now" in text
+    assert (Order.objects.get().corrected_email, OutboxEmail.objects.exists()) == (None, False)
+
+
 @pytest.mark.parametrize("wrong", ["", "lucia", "a@b@c", "x" * 250 + "@example.com"])
 def test_corrected_address_must_be_one(client, office, wrong):
     order = make_order(status="paid")

@@ -7,9 +7,11 @@ from homeproductions.errors import Refused
 from homeproductions.mail import turns
 from homeproductions.mail.delivery import process_due
 from homeproductions.mail.models import OutboxEmail
+from homeproductions.traces import NOBODY
 from orders import links
 from orders.models import Order
-from orders.services import checkin, status, tickets
+from orders.services import checkin, forgetting, status, tickets
+from orders.services.forgetting import Holdings
 from tests.factories import make_order, make_user
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +97,18 @@ def test_guest_without_an_address_needs_one(office):
     assert refusal(status.resend_ticket, order.pk, actor=office) == "NO_EMAIL_ADDRESS"
     status.resend_ticket(order.pk, actor=office, address="lucia@example.com")
     assert sent_to() == ["lucia@example.com"]
+
+
+def test_nobody_becomes_known_again_whose_guest_was_forgotten(order, office):
+    forgetting.forget(Holdings(orders=frozenset([order.pk])), {order.pk: NOBODY})
+
+    for address in ("", "lucia@example.com"):
+        assert refusal(status.resend_ticket, order.pk, actor=office, address=address) == "GUEST_FORGOTTEN"
+    status.reissue_ticket(order.pk, actor=office)
+
+    order.refresh_from_db()
+    assert (order.buyer_email, order.corrected_email, sent_to()) == ("", None, [])
+    assert not AuditLog.objects.filter(action="RESEND_EMAIL").exists()
 
 
 def test_new_code_ends_the_old_one_and_its_link(order, office):

@@ -135,8 +135,30 @@ def test_a_batch_that_fails_stops_no_other(monkeypatch, caplog):
 
     assert retention.forget_old(within=SOON) == 1
     assert (name_of(first), name_of(second)) == ("Lucía Pérez", GUEST)
-    assert "guests not forgotten" in caplog.text
+    assert "guest not forgotten" in caplog.text
     assert "lucia" not in caplog.text
+
+
+def test_an_order_that_fails_keeps_none_of_its_batch_waiting(monkeypatch, caplog):
+    tier = tier_of(DAYS + 1)
+    orders = [make_order(tier=tier, status="cancelled") for _ in range(4)]
+    broken = orders[1]
+    forget = retention.forgetting.forget
+
+    def fail(holdings, called):
+        if broken.pk in holdings.orders:
+            raise RuntimeError("lucia@example.com")
+        forget(holdings, called)
+
+    monkeypatch.setattr(retention.forgetting, "forget", fail)
+
+    assert retention.forget_old(within=SOON) == 3
+
+    assert [name_of(order) for order in orders] == [GUEST, "Lucía Pérez", GUEST, GUEST]
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert str(broken.pk) in said
+    assert "lucia" not in said
+    assert not AuditLog.objects.filter(action="FORGET_NIGHT").exists()
 
 
 def test_an_order_made_for_the_night_later_is_found_again():

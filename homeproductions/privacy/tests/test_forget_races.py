@@ -1,4 +1,5 @@
-"""A payment notice that arrives while its guest is being forgotten is applied, and brings nothing of the guest back."""
+"""What happens to a guest at the moment when they are forgotten: a payment notice is applied, and brings nothing of
+them back; an order that they place keeps its mail."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -6,12 +7,15 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
+from homeproductions.mail.models import OutboxEmail
 from homeproductions.privacy import people
+from homeproductions.privacy.errors import Changed
 from homeproductions.privacy.forgetting import forget
 from homeproductions.privacy.tests.everywhere import EMAIL, make_guest
-from orders.models import Payment, WebhookDelivery
-from orders.services import retention
+from orders.models import Order, Payment, WebhookDelivery
+from orders.services import checkout, retention
 from tests import provider_bodies as bodies
+from tests.factories import make_tier
 
 ROUNDS = 12
 
@@ -28,6 +32,10 @@ def together(*jobs):
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         return [future.result() for future in [pool.submit(run, job) for job in jobs]]
+
+
+def in_another_thread(job):
+    together(job)
 
 
 def told_by(email):
@@ -52,3 +60,46 @@ def test_a_notice_and_forgetting_at_the_same_moment():
         retention.forget_late_notices()
         assert not told_by(email)
     assert came_back, "the notice never came late, so nothing was shown"
+
+
+def order_anew(tier):
+    checkout.place_order(
+        event_id=tier.event_id, tier_id=tier.pk, quantity=1, buyer_name="Ximena Quezada", buyer_email=EMAIL
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_placed_before_they_are_forgotten_and_after_they_were_found():
+    make_guest()
+    person = people.find(EMAIL)
+    in_another_thread(lambda: order_anew(make_tier()))
+
+    with pytest.raises(Changed):
+        forget(person)
+
+    assert not Order.objects.exclude(forgotten_at=None).exists()
+    assert_new_order_is_whole()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_placed_while_they_are_forgotten(monkeypatch):
+    old, tier = make_guest(), make_tier()
+    look_again = people.refuse_changed
+
+    def meanwhile(person):
+        look_again(person)
+        in_another_thread(lambda: order_anew(tier))
+
+    monkeypatch.setattr(people, "refuse_changed", meanwhile)
+    forget(people.find(EMAIL))
+
+    old.refresh_from_db()
+    assert old.forgotten_at is not None
+    assert_new_order_is_whole()
+
+
+def assert_new_order_is_whole():
+    new = Order.objects.get(status="pending")
+    assert (new.buyer_email, new.forgotten_at) == (EMAIL, None)
+    mail = OutboxEmail.objects.get(order=new)
+    assert (mail.status, mail.recipient_email, mail.closed_at) == ("pending", EMAIL, None)
