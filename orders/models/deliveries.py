@@ -13,10 +13,15 @@ class DeliveryStatus(models.TextChoices):
     FAILED = "failed"
 
 
+# Stored, and still to be applied.
+WAITING = (DeliveryStatus.RECEIVED.value, DeliveryStatus.FAILED.value)
+
+
 class WebhookDelivery(UUIDModel):
     """A signed notice of a provider, stored as it came before anything is done about it."""
 
     Status = DeliveryStatus
+    WAITING = WAITING
     provider = models.CharField(max_length=50)
     event_id = models.CharField(max_length=255)
     # Raw bytes: jsonb refuses NUL, merges duplicate keys and would not verify again.
@@ -42,7 +47,7 @@ class WebhookDelivery(UUIDModel):
             models.Index(
                 fields=["received_at"],
                 name="delivery_waiting",
-                condition=Q(status__in=["received", "failed"]),
+                condition=Q(status__in=[*WAITING]),
             ),
             models.Index(fields=["-received_at"], name="delivery_newest"),
             models.Index(fields=["received_at"], name="delivery_remembered", condition=Q(forgotten_at__isnull=True)),

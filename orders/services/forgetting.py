@@ -24,7 +24,6 @@ from .box_office import COMP
 
 GUEST = "Forgotten guest"
 CONTENT_IMMUTABLE = "orders.Order:order_content_immutable"
-WAITING = (WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
 # What a guest, or somebody of the house, typed without being asked for a name; it may be one all the same.
 FREE_TEXTS = ("referral_source", "payment_method", "payment_reference")
 
@@ -121,7 +120,7 @@ def open_matters(holdings: Holdings, now: datetime) -> list[str]:
     found = [sentence for order in orders if (sentence := why_open(order, now))]
     waiting = Payment.objects.filter(IS_WAITING, pk__in=holdings.payments).order_by("created_at")
     found += [f"Payment {each}: {each.get_needs_review_display()}; it waits at /admin/money/." for each in waiting]
-    undone = WebhookDelivery.objects.filter(pk__in=holdings.deliveries, status__in=WAITING)
+    undone = WebhookDelivery.objects.filter(pk__in=holdings.deliveries, status__in=WebhookDelivery.WAITING)
     return [*found, *(f"The notice {each} is not applied yet." for each in undone)]
 
 

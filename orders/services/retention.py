@@ -116,7 +116,7 @@ def _forget_stray_notices(before: datetime, stop: float) -> int:
         Q(order__isnull=False, order__forgotten_at=None) | IS_WAITING
     )
     strays = WebhookDelivery.objects.filter(~Exists(needed), received_at__lt=before, forgotten_at=None)
-    strays = strays.exclude(status__in=forgetting.WAITING).order_by("received_at", "pk")
+    strays = strays.exclude(status__in=WebhookDelivery.WAITING).order_by("received_at", "pk")
     done, page = 0, list(strays.values_list("received_at", "pk")[:PAGE])
     while page and time.monotonic() < stop:
         done += sum(_forget_stray(delivery_id) for _, delivery_id in page)
@@ -136,7 +136,7 @@ def forget_late_notices(*, now: datetime | None = None) -> int:
     # Those that only repeat what was known have no payment; each is read, so only while it is new.
     since = (now or timezone.now()) - LATE_FOR
     repeats = WebhookDelivery.objects.filter(received_at__gt=since, forgotten_at=None, payments=None)
-    repeats = repeats.exclude(status__in=forgetting.WAITING)
+    repeats = repeats.exclude(status__in=WebhookDelivery.WAITING)
     ids.update(each.pk for each in repeats.iterator(chunk_size=PAGE) if _names_somebody_forgotten(each))
     return sum(_forget_stray(delivery_id) for delivery_id in sorted(ids))
 
