@@ -5,6 +5,8 @@ from django.db.models import Q
 
 from homeproductions.constraints import UUIDModel, created_at, one_of
 
+from .orders import Order
+
 
 class DeliveryStatus(models.TextChoices):
     RECEIVED = "received"
@@ -32,6 +34,11 @@ class WebhookDelivery(UUIDModel):
     attempts = models.PositiveIntegerField(default=0)
     received_at = created_at()
     processed_at = models.DateTimeField(null=True, blank=True)
+    # Which order it is about, and when the worker looked for that, once it was applied (services/strays.py).
+    order = models.ForeignKey(
+        Order, null=True, blank=True, on_delete=models.PROTECT, related_name="notices", db_index=False
+    )
+    looked_at = models.DateTimeField(null=True, blank=True)
     # Since when it holds only what the money is about; the signature in it no longer fits.
     forgotten_at = models.DateTimeField(null=True, blank=True)
 
@@ -50,7 +57,17 @@ class WebhookDelivery(UUIDModel):
                 condition=Q(status__in=[*WAITING]),
             ),
             models.Index(fields=["-received_at"], name="delivery_newest"),
-            models.Index(fields=["received_at"], name="delivery_remembered", condition=Q(forgotten_at__isnull=True)),
+            models.Index(fields=["order"], name="delivery_of_order", condition=Q(order__isnull=False)),
+            models.Index(
+                fields=["received_at", "id"],
+                name="delivery_unseen",
+                condition=Q(looked_at__isnull=True, forgotten_at__isnull=True),
+            ),
+            models.Index(
+                fields=["received_at", "id"],
+                name="delivery_of_nobody",
+                condition=Q(looked_at__isnull=False, order__isnull=True, forgotten_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -52,12 +52,13 @@ def holdings_of(email: str) -> Holdings:
 
 
 def holdings_of_orders(order_ids: Collection[UUID]) -> Holdings:
-    """Everything about the guests of these orders that is tied to them; notices that never became a payment follow by
-    themselves (`retention`)."""
+    """Everything about the guests of these orders that is tied to them; of notices those of that money, and those
+    that were found to be about these orders (`strays`)."""
     orders = frozenset(order_ids)
     payments = _money_of(orders, Q())
-    linked = WebhookDelivery.objects.filter(payments__in=payments)
-    return Holdings(orders, payments, _ids(linked))
+    notices = WebhookDelivery.objects
+    linked = _ids(notices.filter(payments__in=payments)) | _ids(notices.filter(order__in=orders))
+    return Holdings(orders, payments, linked)
 
 
 def orders_of(address: str) -> QuerySet[Order]:
