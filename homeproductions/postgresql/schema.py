@@ -29,5 +29,5 @@ class PatientSchemaEditor(DatabaseSchemaEditor):
         """One that is built concurrently holds up nobody, and nobody waits behind it. What an attempt that was
         interrupted has left, ready or not, goes first, so that the migration may be run again."""
         if concurrently:
-            self.execute(self._delete_index_sql(model, index.name, concurrently=True))
+            self.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.quote_name(index.name)}")
         super().add_index(model, index, concurrently=concurrently)

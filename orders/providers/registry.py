@@ -38,7 +38,7 @@ PROVIDERS: tuple[Provider, ...] = (stripe, recurrente, standard)
 BY_NAME: dict[str, Provider] = {provider.NAME: provider for provider in PROVIDERS}
 
 
-def notices_in(provider: str, body: bytes) -> list[Notice]:
+def notices_in(provider: str, body: bytes | memoryview) -> list[Notice]:
     """What a stored delivery says, as its provider's module reads it; nothing where it cannot, or where there is no
     such provider any more."""
     try:

@@ -159,7 +159,9 @@ def forget(holdings: Holdings, traces: Traces) -> None:
     _forget_door(holdings.orders)
     IdempotencyKey.objects.filter(order__in=holdings.orders).delete()
     Payment.objects.filter(pk__in=holdings.payments).update(payer_email="", outcome_note="")
-    for delivery in WebhookDelivery.objects.filter(pk__in=holdings.deliveries):
+    # With those that were found to be about these orders since somebody asked what there is.
+    of_these = Q(pk__in=holdings.deliveries) | Q(order__in=holdings.orders)
+    for delivery in WebhookDelivery.objects.filter(of_these):
         forget_notice(delivery, traces)
 
 

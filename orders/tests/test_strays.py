@@ -8,9 +8,10 @@ from django.db import connection
 from django.utils import timezone
 
 from homeproductions import chores
+from homeproductions.traces import Traces
 from orders.models import Order, Payment, WebhookDelivery
 from orders.providers.registry import notices_in
-from orders.services import deliveries, retention, strays
+from orders.services import deliveries, forgetting, retention, strays
 from tests import provider_bodies as bodies
 from tests.factories import make_order
 
@@ -69,6 +70,17 @@ def test_a_notice_goes_with_the_order_that_it_names():
     forget_old()
 
     assert (is_bare(of_old), is_bare(of_new)) == (True, False)
+
+
+def test_a_notice_that_was_looked_at_while_somebody_was_asked_goes_as_well():
+    order = paid(tier_of(DAYS + 1))
+    holdings = forgetting.holdings_of_orders([order.pk])
+    late = stray(order)
+    look()
+
+    forgetting.forget(holdings, Traces())
+
+    assert is_bare(late)
 
 
 def test_a_notice_about_nobody_goes_by_age():
