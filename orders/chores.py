@@ -5,13 +5,14 @@ from datetime import timedelta
 from homeproductions import chores
 from homeproductions.api import DATABASE_AWAY
 
-from .services import cancellation, deliveries, holds, idempotency, refunds, retention
+from .services import cancellation, deliveries, holds, idempotency, refunds, retention, strays
 
 BATCH = 100
 INTERRUPTED_LIMIT = 3
 HOLDS_AT_MOST = timedelta(seconds=10)
 CANCELLED_AT_MOST = timedelta(seconds=10)
 FORGOTTEN_AT_MOST = timedelta(seconds=10)
+LOOKED_AT_MOST = timedelta(seconds=10)
 
 
 def apply_waiting_deliveries() -> int:
@@ -46,10 +47,15 @@ def forget_guests() -> int:
     return retention.forget_old(within=FORGOTTEN_AT_MOST)
 
 
+def forget_late_notices() -> int:
+    """Look at new notices, and forget those that came after their guest was forgotten, for a moment only as well."""
+    return strays.look_at_new(within=LOOKED_AT_MOST)
+
+
 chores.register("apply waiting deliveries", timedelta(seconds=30), apply_waiting_deliveries)
 chores.register("settle refunds that came first", timedelta(seconds=30), refunds.settle_met)
 chores.register("expire holds", timedelta(seconds=30), expire_holds)
 chores.register("work off cancelled nights", timedelta(seconds=10), work_off_cancelled_nights)
 chores.register("forget idempotency keys", timedelta(hours=1), idempotency.forget_old)
-chores.register("forget late notices", timedelta(hours=1), retention.forget_late_notices)
+chores.register("forget late notices", timedelta(minutes=10), forget_late_notices)
 chores.register("forget guests of old nights", timedelta(minutes=10), forget_guests)

@@ -9,8 +9,8 @@ from django.urls import reverse
 from orders import queries
 from orders.journal import major_units
 from orders.models import Order, Payment, WebhookDelivery
-from orders.providers import Notice, Unreadable
-from orders.providers.registry import BY_NAME
+from orders.providers import Notice
+from orders.providers.registry import notices_in
 from orders.services import payments, review
 
 from .words import money, order_url
@@ -82,10 +82,7 @@ def _fitting_step(order: Order) -> tuple[str, str]:
 
 def said_by_provider(delivery: WebhookDelivery) -> list[list[tuple[str, str]]]:
     """What each notice in the delivery says, as we read it; nothing when we cannot."""
-    try:
-        notices = BY_NAME[delivery.provider].notices(bytes(delivery.body))
-    except (KeyError, Unreadable):
-        return []
+    notices = notices_in(delivery.provider, delivery.body)
     return [[(label, said) for label, said in _in_words(notice) if said] for notice in notices]
 
 

@@ -19,10 +19,4 @@ class Migration(migrations.Migration):
             name="forgotten_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
-        migrations.AddIndex(
-            model_name="webhookdelivery",
-            index=models.Index(
-                condition=models.Q(("forgotten_at__isnull", True)), fields=["received_at"], name="delivery_remembered"
-            ),
-        ),
     ]

@@ -5,6 +5,8 @@ from django.db.models import Q
 
 from homeproductions.constraints import UUIDModel, created_at, one_of
 
+from .orders import Order
+
 
 class DeliveryStatus(models.TextChoices):
     RECEIVED = "received"
@@ -13,10 +15,15 @@ class DeliveryStatus(models.TextChoices):
     FAILED = "failed"
 
 
+# Stored, and still to be applied.
+WAITING = (DeliveryStatus.RECEIVED.value, DeliveryStatus.FAILED.value)
+
+
 class WebhookDelivery(UUIDModel):
     """A signed notice of a provider, stored as it came before anything is done about it."""
 
     Status = DeliveryStatus
+    WAITING = WAITING
     provider = models.CharField(max_length=50)
     event_id = models.CharField(max_length=255)
     # Raw bytes: jsonb refuses NUL, merges duplicate keys and would not verify again.
@@ -27,6 +34,11 @@ class WebhookDelivery(UUIDModel):
     attempts = models.PositiveIntegerField(default=0)
     received_at = created_at()
     processed_at = models.DateTimeField(null=True, blank=True)
+    # Which order it is about, and when the worker looked for that, once it was applied (services/strays.py).
+    order = models.ForeignKey(
+        Order, null=True, blank=True, on_delete=models.PROTECT, related_name="notices", db_index=False
+    )
+    looked_at = models.DateTimeField(null=True, blank=True)
     # Since when it holds only what the money is about; the signature in it no longer fits.
     forgotten_at = models.DateTimeField(null=True, blank=True)
 
@@ -42,10 +54,20 @@ class WebhookDelivery(UUIDModel):
             models.Index(
                 fields=["received_at"],
                 name="delivery_waiting",
-                condition=Q(status__in=["received", "failed"]),
+                condition=Q(status__in=[*WAITING]),
             ),
             models.Index(fields=["-received_at"], name="delivery_newest"),
-            models.Index(fields=["received_at"], name="delivery_remembered", condition=Q(forgotten_at__isnull=True)),
+            models.Index(fields=["order"], name="delivery_of_order", condition=Q(order__isnull=False)),
+            models.Index(
+                fields=["received_at", "id"],
+                name="delivery_unseen",
+                condition=Q(looked_at__isnull=True, forgotten_at__isnull=True),
+            ),
+            models.Index(
+                fields=["received_at", "id"],
+                name="delivery_of_nobody",
+                condition=Q(looked_at__isnull=False, order__isnull=True, forgotten_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from homeproductions.traces import FORGOTTEN, Traces
 
 from . import Notice, Unreadable
 from .reading import json_object
-from .registry import BY_NAME
+from .registry import notices_in
 
 # Only what is known to name things and sums is kept, so that nothing personal stays under a name nobody thought of.
 STATES = re.compile(
@@ -45,11 +45,8 @@ def means_the_same(provider: str, first: bytes, second: bytes) -> bool:
     return _without_payer(provider, first) == _without_payer(provider, second)
 
 
-def _without_payer(provider: str, body: bytes) -> list[Notice] | None:
-    try:
-        return [replace(notice, payer_email="") for notice in BY_NAME[provider].notices(body)]
-    except (Unreadable, KeyError):
-        return None
+def _without_payer(provider: str, body: bytes) -> list[Notice]:
+    return [replace(notice, payer_email="") for notice in notices_in(provider, body)]
 
 
 def _bare(content: dict[str, Any]) -> dict[str, Any]:

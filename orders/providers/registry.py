@@ -6,7 +6,7 @@ from typing import Protocol
 from homeproductions.errors import NotFound
 from orders.errors import InvalidSignature
 
-from . import Notice, recurrente, standard, stripe
+from . import Notice, Unreadable, recurrente, standard, stripe
 
 
 class Provider(Protocol):
@@ -36,6 +36,15 @@ class Provider(Protocol):
 # In the order in which they are asked; the last one takes what is in nobody else's language.
 PROVIDERS: tuple[Provider, ...] = (stripe, recurrente, standard)
 BY_NAME: dict[str, Provider] = {provider.NAME: provider for provider in PROVIDERS}
+
+
+def notices_in(provider: str, body: bytes | memoryview) -> list[Notice]:
+    """What a stored delivery says, as its provider's module reads it; nothing where it cannot, or where there is no
+    such provider any more."""
+    try:
+        return BY_NAME[provider].notices(bytes(body))
+    except (Unreadable, KeyError):
+        return []
 
 
 def sender(headers: Mapping[str, str], body: bytes) -> tuple[Provider, str]:

@@ -24,7 +24,7 @@ from .settlement import wait_for_a_person
 log = structlog.get_logger(__name__)
 
 Status = WebhookDelivery.Status
-WAITING = (Status.RECEIVED.value, Status.FAILED.value)
+WAITING = WebhookDelivery.WAITING
 NOT_YET = "not_applied_yet"
 # How long a delivery rests after its first, second, ... attempt; then the last one again and again. An attempt that
 # kills its process counts as well. The first leaves time for the request that stored it.

@@ -26,7 +26,6 @@ from .box_office import COMP
 
 GUEST = "Forgotten guest"
 CONTENT_IMMUTABLE = "orders.Order:order_content_immutable"
-WAITING = (WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
 # What a guest, or somebody of the house, typed without being asked for a name; it may be one all the same.
 FREE_TEXTS = ("referral_source", "payment_method", "payment_reference")
 
@@ -63,12 +62,13 @@ def _bought_and_paid(email: str) -> tuple[frozenset[UUID], frozenset[UUID]]:
 
 
 def holdings_of_orders(order_ids: Collection[UUID]) -> Holdings:
-    """Everything about the guests of these orders that is tied to them; notices that never became a payment follow by
-    themselves (`retention`)."""
+    """Everything about the guests of these orders that is tied to them; of notices those of that money, and those
+    that were found to be about these orders (`strays`)."""
     orders = frozenset(order_ids)
     payments = _money_of(orders, Q())
-    linked = WebhookDelivery.objects.filter(payments__in=payments)
-    return Holdings(orders, payments, _ids(linked))
+    notices = WebhookDelivery.objects
+    linked = _ids(notices.filter(payments__in=payments)) | _ids(notices.filter(order__in=orders))
+    return Holdings(orders, payments, linked)
 
 
 def orders_of(address: str) -> QuerySet[Order]:
@@ -146,7 +146,7 @@ def open_matters(holdings: Holdings, now: datetime) -> list[str]:
     found = [sentence for order in orders if (sentence := why_open(order, now))]
     waiting = Payment.objects.filter(IS_WAITING, pk__in=holdings.payments).order_by("created_at")
     found += [f"Payment {each}: {each.get_needs_review_display()}; it waits at /admin/money/." for each in waiting]
-    undone = WebhookDelivery.objects.filter(pk__in=holdings.deliveries, status__in=WAITING)
+    undone = WebhookDelivery.objects.filter(pk__in=holdings.deliveries, status__in=WebhookDelivery.WAITING)
     return [*found, *(f"The notice {each} is not applied yet." for each in undone)]
 
 
@@ -184,8 +184,11 @@ def forget(holdings: Holdings, called: Mapping[UUID, Traces]) -> None:
     _forget_door(holdings.orders)
     IdempotencyKey.objects.filter(order__in=holdings.orders).delete()
     Payment.objects.filter(pk__in=holdings.payments).update(payer_email="", outcome_note="")
-    for delivery in WebhookDelivery.objects.filter(pk__in=holdings.deliveries):
-        forget_notice(delivery, called[delivery.pk])
+    # With those that were found to be about these orders since somebody asked what there is.
+    of_these = Q(pk__in=holdings.deliveries) | Q(order__in=holdings.orders)
+    for delivery in WebhookDelivery.objects.filter(of_these):
+        guests = (called.get(row, NOBODY) for row in (delivery.pk, delivery.order_id) if row)
+        forget_notice(delivery, reduce(or_, guests))
 
 
 def forget_notice(delivery: WebhookDelivery, traces: Traces) -> None:

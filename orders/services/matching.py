@@ -10,8 +10,8 @@ from events.queries import as_uuid
 from homeproductions.reading import fetch_all, fetch_with
 from orders.journal import major_units
 from orders.models import Order, Payment
-from orders.providers import Notice, Unreadable
-from orders.providers.registry import BY_NAME
+from orders.providers import Notice
+from orders.providers.registry import notices_in
 
 CHARGE = Payment.Kind.CHARGE
 
@@ -39,7 +39,7 @@ def lock_charge_of(notice: Notice, provider: str) -> tuple[Order | None, Payment
 def lock_named(notice: Notice, provider: str) -> Order | None:
     """The order that a notice names by itself, locked."""
     if _is_named(notice) and not notice.checkout_reference:
-        return _lock(*_name(notice))  # at once, for nothing can contradict it
+        return _lock(*name_in(notice))  # at once, for nothing can contradict it
     order_id = _named(notice, provider) if _is_named(notice) else _opened(notice, provider)
     return _lock("id", order_id) if order_id is not None else None
 
@@ -80,10 +80,7 @@ def _names_in_delivery(payment: Payment) -> set[str]:
     """Every id that the stored notice of a payment gives it, or the charge that it takes back."""
     if payment.delivery is None:
         return set()
-    try:
-        said = BY_NAME[payment.provider].notices(bytes(payment.delivery.body))
-    except Unreadable:
-        return set()
+    said = notices_in(payment.provider, payment.delivery.body)
     return {name for notice in said for name in (notice.reference, *notice.charge_references)}
 
 
@@ -112,11 +109,11 @@ def named_order(notice: Notice) -> UUID | None:
     """The id of the order that the notice names, by number or id."""
     if not _is_named(notice):
         return None
-    column, name = _name(notice)
+    column, name = name_in(notice)
     return Order.objects.filter(**{column: name}).values_list("pk", flat=True).first()
 
 
-def _name(notice: Notice) -> tuple[str, UUID | str]:
+def name_in(notice: Notice) -> tuple[str, UUID | str]:
     """The column and the value by which it names its order."""
     order_id = as_uuid(notice.order_reference.lower())
     return ("id", order_id) if order_id else ("order_number", notice.order_reference.upper())

@@ -6,8 +6,8 @@ from events.models import Event
 from orders import journal, places
 from orders.journal import minor_units
 from orders.models import Order, Payment, WebhookDelivery
-from orders.providers import Kind, Notice, Outcome, Unreadable
-from orders.providers.registry import BY_NAME
+from orders.providers import Kind, Notice, Outcome
+from orders.providers.registry import notices_in
 
 from . import matching, refunds
 from .settlement import mark_paid, wait_for_a_person
@@ -106,11 +106,8 @@ def _is_other_money(known: Payment, notice: Notice) -> bool:
 def _orders_named_by(payment: Payment) -> set[str]:
     if payment.delivery is None:
         return set()
-    try:
-        said = BY_NAME[payment.provider].notices(bytes(payment.delivery.body))
-    except Unreadable:  # it was assigned by a person, or its guest was forgotten
-        return set()
-    return {notice.order_reference for notice in said}
+    # It may say nothing: the payment was assigned by a person, or its guest was forgotten.
+    return {notice.order_reference for notice in notices_in(payment.provider, payment.delivery.body)}
 
 
 def _keep_reused_reference(known: Payment, notice: Notice, delivery: WebhookDelivery | None) -> Result:

@@ -20,20 +20,14 @@ from audit.models import AuditLog
 from events.models import Event
 from homeproductions import chores
 from homeproductions.mail import forgetting as mails
-from homeproductions.traces import Traces
-from orders.models import Order, Payment, WebhookDelivery
+from orders.models import Order, Payment
 from orders.places import IS_WAITING
-from orders.providers import Unreadable
-from orders.providers.registry import BY_NAME
 
-from . import forgetting
-from .matching import named_order
+from . import forgetting, strays
 
 log = structlog.get_logger(__name__)
 
 BATCH = 50
-PAGE = 200
-LATE_FOR = timedelta(days=1)
 # As the audit calls them: an order, and a night of which no order is left to be forgotten.
 FORGET, FORGET_NIGHT = "FORGET", "FORGET_NIGHT"
 
@@ -51,7 +45,7 @@ def forget_old(*, within: timedelta, now: datetime | None = None) -> int:
         done += _forget_night(event, now, stop)
         if time.monotonic() >= stop:
             return done
-    return done + _forget_stray_notices(now - timedelta(days=days), stop)
+    return done + strays.forget_old(now - timedelta(days=days), stop)
 
 
 def nights_due(now: datetime, days: int) -> QuerySet[Event]:
@@ -108,66 +102,3 @@ def _forget(order_ids: list[UUID], now: datetime) -> int:
     audit.forget(called)
     audit.record_all(FORGET, over, new={"days": settings.FORGET_GUESTS_AFTER_DAYS})
     return len(over)
-
-
-# --- Notices that no payment of an order has -------------------------------------------------------------------------
-
-
-def _forget_stray_notices(before: datetime, stop: float) -> int:
-    """Those of payments that never came, that came twice, or that belong to nobody and were decided about."""
-    needed = Payment.objects.filter(delivery=OuterRef("pk")).filter(
-        Q(order__isnull=False, order__forgotten_at=None) | IS_WAITING
-    )
-    strays = WebhookDelivery.objects.filter(~Exists(needed), received_at__lt=before, forgotten_at=None)
-    strays = strays.exclude(status__in=forgetting.WAITING).order_by("received_at", "pk")
-    done, page = 0, list(strays.values_list("received_at", "pk")[:PAGE])
-    while page and time.monotonic() < stop:
-        done += sum(_forget_stray(delivery_id) for _, delivery_id in page)
-        # Of the same moment there is never a whole page.
-        page = list(strays.filter(received_at__gt=page[-1][0]).values_list("received_at", "pk")[:PAGE])
-    return done
-
-
-def forget_late_notices(*, now: datetime | None = None) -> int:
-    """Empty notices that came, or were decided about, after the guest of their order had been forgotten, whatever
-    FORGET_GUESTS_AFTER_DAYS says. Returns how many there were."""
-    if not Order.objects.filter(forgotten_at__isnull=False).exists():
-        return 0
-    is_forgotten = Q(order__forgotten_at__isnull=False) | Q(charge__order__forgotten_at__isnull=False)
-    late = Payment.objects.filter(~IS_WAITING, is_forgotten, delivery__forgotten_at=None, delivery__isnull=False)
-    ids = set(late.values_list("delivery_id", flat=True)[:PAGE])
-    # Those that only repeat what was known have no payment; each is read, so only while it is new.
-    since = (now or timezone.now()) - LATE_FOR
-    repeats = WebhookDelivery.objects.filter(received_at__gt=since, forgotten_at=None, payments=None)
-    repeats = repeats.exclude(status__in=forgetting.WAITING)
-    ids.update(each.pk for each in repeats.iterator(chunk_size=PAGE) if _names_somebody_forgotten(each))
-    return sum(_forget_stray(delivery_id) for delivery_id in sorted(ids))
-
-
-@transaction.atomic
-def _forget_stray(delivery_id: UUID) -> bool:
-    delivery = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=delivery_id)
-    if _names_somebody_remembered(delivery):
-        return False
-    forgetting.forget_notice(delivery, Traces())
-    Payment.objects.filter(~IS_WAITING, delivery=delivery).update(payer_email="", outcome_note="")
-    return True
-
-
-def _names_somebody_remembered(delivery: WebhookDelivery) -> bool:
-    """Whether it is about an order that still says who bought it: then it is forgotten together with that."""
-    return _orders_named(delivery).filter(forgotten_at=None).exists()
-
-
-def _names_somebody_forgotten(delivery: WebhookDelivery) -> bool:
-    return _orders_named(delivery).filter(forgotten_at__isnull=False).exists()
-
-
-def _orders_named(delivery: WebhookDelivery) -> QuerySet[Order]:
-    try:
-        notices = BY_NAME[delivery.provider].notices(bytes(delivery.body))
-    except (Unreadable, KeyError):
-        return Order.objects.none()
-    ids = {order_id for notice in notices if (order_id := named_order(notice)) is not None}
-    opened = Q(checkout_reference__in=[notice.checkout_reference for notice in notices if notice.checkout_reference])
-    return Order.objects.filter(Q(pk__in=ids) | opened)

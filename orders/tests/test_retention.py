@@ -1,6 +1,5 @@
 """Guests are forgotten by themselves some days after their night, where the house has chosen so."""
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,7 @@ from homeproductions import chores
 from homeproductions.mail.models import OutboxEmail
 from orders import bookkeeping
 from orders.models import Order, Payment, WebhookDelivery
-from orders.services import deliveries, retention
+from orders.services import retention
 from orders.services.forgetting import GUEST
 from tests import provider_bodies as bodies
 from tests.factories import make_event, make_order, make_tier
@@ -170,91 +169,3 @@ def test_an_order_made_for_the_night_later_is_found_again():
     late = make_order(tier=tier, status="cancelled", created_at=timezone.now() + timedelta(seconds=1))
     assert retention.forget_old(within=SOON) == 1
     assert name_of(late) == GUEST
-
-
-# --- Notices that no order of its own takes with it ------------------------------------------------------------------
-
-
-def stray(order, **changes):
-    body = bodies.recurrente(order, "payment_intent.failed", **changes)
-    delivery = deliveries.store_delivery(provider="recurrente", event_id=str(order.pk), body=body, headers={"a": "b"})
-    deliveries.apply_delivery(delivery.pk)
-    return delivery
-
-
-def is_bare(delivery):
-    delivery.refresh_from_db()
-    return b"lucia" not in bytes(delivery.body) and delivery.headers == {}
-
-
-def test_stray_notices_follow_their_order():
-    old, new = paid(tier_of(DAYS + 1)), paid(tier_of(1))
-    of_old, of_new = stray(old), stray(new)
-    age_notices()
-
-    retention.forget_old(within=SOON)
-
-    assert (is_bare(of_old), is_bare(of_new)) == (True, False)
-
-
-def test_money_of_nobody_is_forgotten_once_it_was_decided_about():
-    body = json.loads(bodies.stripe_session(make_order(tier=tier_of(1))))
-    body["data"]["object"] |= {"metadata": {}, "amount_total": 7}
-    bodies.receive(json.dumps(body).encode(), "stripe")
-    age_notices()
-
-    retention.forget_old(within=SOON)
-    assert Payment.objects.get().payer_email == "lucia@example.com"
-
-    Payment.objects.update(outcome="ignored", outcome_note="lucia called", reviewed_at=timezone.now())
-    retention.forget_old(within=SOON)
-    assert (Payment.objects.get().payer_email, Payment.objects.get().outcome_note) == ("", "")
-    assert is_bare(WebhookDelivery.objects.get())
-
-
-def test_notices_that_are_not_applied_yet_stay_whole():
-    body = bodies.recurrente(make_order(tier=tier_of(DAYS + 1), status="cancelled"))
-    delivery = deliveries.store_delivery(provider="recurrente", event_id="x", body=body, headers={})
-    age_notices()
-
-    retention.forget_old(within=SOON)
-
-    assert not is_bare(delivery)
-
-
-# --- Notices that come too late --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("days", [0, DAYS])
-def test_what_comes_after_its_guest_was_forgotten_is_emptied_as_well(settings, days):
-    gone, known = paid(tier_of(DAYS + 1)), paid(tier_of(1))
-    retention.forget_old(within=SOON)
-    settings.FORGET_GUESTS_AFTER_DAYS = days
-    for order in (gone, known):
-        bodies.receive(bodies.recurrente(order, "intent.succeeded"))  # a repeat, which is no payment of its own
-        bodies.receive(bodies.recurrente_refund(order))
-
-    assert retention.forget_late_notices() == 2
-
-    forgotten = [delivery for delivery in WebhookDelivery.objects.all() if delivery.forgotten_at]
-    assert len(forgotten) == 3
-    assert all(is_bare(delivery) for delivery in forgotten)
-    assert not Payment.objects.filter(order=gone).exclude(payer_email="").exists()
-    assert b"lucia" in b"".join(bytes(each.body) for each in WebhookDelivery.objects.filter(forgotten_at=None))
-    assert retention.forget_late_notices() == 0
-
-
-def test_late_money_that_waits_keeps_its_payer_until_it_is_decided():
-    order = paid(tier_of(DAYS + 1))
-    retention.forget_old(within=SOON)
-    body = json.loads(bodies.recurrente(order)) | {"id": "pa_second"}
-    body["checkout"] |= {"id": "ch_second", "payment": {"id": "pa_other"}}
-    bodies.receive(json.dumps(body).encode())
-    double = Payment.objects.get(needs_review="double_payment")
-
-    assert (retention.forget_late_notices(), double.payer_email) == (0, "lucia@example.com")
-
-    Payment.objects.filter(pk=double.pk).update(outcome="ignored", reviewed_at=timezone.now())
-    assert retention.forget_late_notices() == 1
-    double.refresh_from_db()
-    assert double.payer_email == ""

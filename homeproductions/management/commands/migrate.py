@@ -21,7 +21,7 @@ NEXT_LOOK = 0.5  # seconds
 
 class Command(migrate.Command):
     """Each migration waits only moments for its locks (postgresql/schema.py). One that got none is tried again, and
-    those before it are done."""
+    those before it are done. An index that is built concurrently takes its time, and nobody waits behind it."""
 
     def handle(self, *arguments: Any, **options: Any) -> str | None:
         """Raises CommandError when another migration does not end, or when a table was in use all the time."""
