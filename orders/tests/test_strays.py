@@ -8,7 +8,6 @@ from django.db import connection
 from django.utils import timezone
 
 from homeproductions import chores
-from homeproductions.traces import Traces
 from orders.models import Order, Payment, WebhookDelivery
 from orders.providers.registry import notices_in
 from orders.services import deliveries, forgetting, retention, strays
@@ -78,7 +77,7 @@ def test_a_notice_that_was_looked_at_while_somebody_was_asked_goes_as_well():
     late = stray(order)
     look()
 
-    forgetting.forget(holdings, Traces())
+    forgetting.forget(holdings, forgetting.traces_by_row(holdings))
 
     assert is_bare(late)
 
