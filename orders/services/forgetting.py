@@ -187,7 +187,7 @@ def forget(holdings: Holdings, called: Mapping[UUID, Traces]) -> None:
     # With those that were found to be about these orders since somebody asked what there is.
     of_these = Q(pk__in=holdings.deliveries) | Q(order__in=holdings.orders)
     for delivery in WebhookDelivery.objects.filter(of_these):
-        guests = (called[row] for row in (delivery.pk, delivery.order_id) if row in called)
+        guests = (called[row] for row in (delivery.pk, delivery.order_id) if row and row in called)
         forget_notice(delivery, reduce(or_, guests, NOBODY))
 
 
