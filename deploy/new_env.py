@@ -16,14 +16,10 @@ KEYS = ("JWT_SECRET", "JWT_REFRESH_SECRET", "SECRET_KEY", "TICKET_KEY", "METRICS
 
 
 def main() -> None:
-    if (
-        len(sys.argv) != 2
-        or not (url := urlsplit(sys.argv[1])).hostname
-        or url.scheme != "https"
-        or url.path.strip("/")
-    ):
+    host = urlsplit(sys.argv[1].lower()).hostname if len(sys.argv) == 2 else None
+    if not host or sys.argv[1].lower().rstrip("/") != f"https://{host}":
         sys.exit("Usage: python3 deploy/new_env.py https://tickets.example  (how guests will reach this server)")
-    print(filled(EXAMPLE.read_text(encoding="utf-8"), values(url.hostname)), end="")
+    print(filled(EXAMPLE.read_text(encoding="utf-8"), values(host)), end="")
 
 
 def values(host: str) -> dict[str, str]:

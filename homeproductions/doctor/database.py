@@ -2,9 +2,11 @@
 
 import time
 
+from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from homeproductions.postgresql import poolers
 from homeproductions.statements import run
 
 from .finding import Finding, ok, plural, wrong
@@ -27,6 +29,11 @@ def database() -> Finding:
     major = int(str(version).partition(".")[0])
     if major < OLDEST_MAJOR:
         return wrong(f"PostgreSQL {version} is too old.", f"Move to PostgreSQL {OLDEST_MAJOR} or newer.")
+    if settings.DATABASE_PREPARE and poolers.stands_before(connection):
+        hint = (
+            "Leave DATABASE_PREPARE empty: the next transaction gets another connection, which knows no such statement."
+        )
+        return wrong("Statements are prepared, but a pooler (PgBouncer?) lends the connections: guests get 500.", hint)
     return ok(f"PostgreSQL {str(version).split()[0]} answers in {milliseconds:.1f} ms.")
 
 

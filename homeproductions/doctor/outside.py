@@ -5,6 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core import checks
+from django.db import Error
 
 from homeproductions import backups as kept
 from homeproductions import static_files
@@ -62,6 +63,8 @@ def backups() -> Finding:
     place = Path(settings.BACKUP_PATH)
     if trouble := _closed(place):
         return wrong(trouble, "Make the folder, let this account read it, or correct BACKUP_PATH.")
+    if trouble := _refused(place):
+        return wrong(trouble, "Until then `manage.py backup` makes none.")
     newest = kept.newest(place)
     allowed = settings.BACKUP_MAX_AGE.total_seconds()
     hint = "See whether the job that makes backups still runs."
@@ -86,6 +89,19 @@ def _closed(place: Path) -> str:
         return f"BACKUP_PATH leads nowhere: there is no {place}."
     except OSError as error:
         return f"Nobody can look into {place} (BACKUP_PATH): {error.strerror}."
+    return ""
+
+
+def _refused(place: Path) -> str:
+    """Why `manage.py backup` will make no more of what it made there; an empty text where it will, where others make
+    backups, and where the database is away, which has a line of its own."""
+    try:
+        if place.is_dir() and any(place.glob(kept.PATTERN)):
+            kept.server()
+    except kept.NoWay as reason:
+        return str(reason)
+    except Error:
+        return ""
     return ""
 
 

@@ -14,6 +14,7 @@ from homeproductions.doctor import database, house, outside
 from homeproductions.doctor.checkup import examine
 from homeproductions.doctor.finding import Verdict
 from homeproductions.mail.models import OutboxEmail, WorkerHeartbeat
+from homeproductions.postgresql import poolers
 from orders.models import Payment
 
 LONG_AGO = timedelta(days=3)
@@ -175,6 +176,36 @@ def backup(path, old, text=b"PGDMP"):
     path.write_bytes(text)
     written = timezone.now().timestamp() - old.total_seconds()
     os.utime(path, (written, written))
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "verdict"),
+    [
+        ("homeproductions-1.dump", {}, "wrong"),
+        ("homeproductions-1.dump", {"PORT": "1"}, "ok"),  # another line says that nothing answers
+        ("made-by-others.dump", {}, "ok"),
+    ],
+)
+def test_backups_that_the_next_night_will_not_make(well, settings, tmp_path, monkeypatch, name, way, verdict):
+    settings.BACKUP_PATH = str(tmp_path / "backups")
+    backup(tmp_path / "backups" / name, timedelta(hours=1))
+    settings.BACKUP_DATABASE = way
+    if not way:
+        monkeypatch.setattr(poolers, "stands_before", lambda database: True)
+
+    finding = outside.backups()
+
+    assert (finding.verdict, "BACKUP_DATABASE_URL" in finding.message) == (verdict, verdict == "wrong")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "pooled", "verdict"), [(True, True, "wrong"), (True, False, "ok"), (False, True, "ok")]
+)
+def test_prepared_statements_behind_a_pooler(well, settings, monkeypatch, prepare, pooled, verdict):
+    settings.DATABASE_PREPARE = prepare
+    monkeypatch.setattr(poolers, "stands_before", lambda database: pooled)
+
+    assert database.database().verdict == verdict
 
 
 @pytest.mark.parametrize("text", [b"", b"half"], ids=["begun", "half"])

@@ -102,7 +102,18 @@ def test_new_settings_are_complete_and_nobody_elses(checkout):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("url", ["", "tickets.example", "http://tickets.example", "https://tickets.example/shop"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "tickets.example",
+        "http://tickets.example",
+        "https://tickets.example/shop",
+        "https://tickets.example:8443",
+        "https://somebody@tickets.example",
+        "https://tickets.example/?q=1",
+    ],
+)
 def test_new_settings_ask_for_the_address(checkout, url):
     done = run(sys.executable, "deploy/new_env.py", url, cwd=checkout)
 

@@ -16,12 +16,12 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error, connection
+from django.db import Error
 from django.utils import timezone
 
+from homeproductions import backups
 from homeproductions.backups import NAME, PATTERN, UNFINISHED
 from homeproductions.environment import duration
-from homeproductions.postgresql import poolers
 
 PROGRAMS = ("pg_dump", "pg_restore")
 MISSING = "{} is not installed. On Debian and Ubuntu: apt-get install postgresql-client"
@@ -36,14 +36,6 @@ VARIABLES = {
     "sslmode": "PGSSLMODE",
     "sslrootcert": "PGSSLROOTCERT",
 }
-# The same on the server's replicas, and another on every other server.
-WHICH = """
-SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()
-"""
-POOLED = (
-    "{} leads through a pooler of connections (PgBouncer?). A dump would spoil those that the web servers use, so none "
-    "was made. Let BACKUP_DATABASE_URL lead to PostgreSQL itself."
-)
 
 
 class Command(BaseCommand):
@@ -89,30 +81,13 @@ def write(folder: Path) -> Path:
 
 
 def server() -> Mapping[str, Any]:
-    """How PostgreSQL itself is reached, in the driver's words. Raises CommandError where the way that is known leads
-    through a pooler, or to another database than that of the programs."""
-    ours, own = connection.copy(), connection.copy()
-    if settings.BACKUP_DATABASE:
-        own.settings_dict.update({"OPTIONS": {}, **settings.BACKUP_DATABASE})
+    """How PostgreSQL itself is reached, in the driver's words. Raises CommandError."""
     try:
-        if poolers.stands_before(own):
-            raise CommandError(POOLED.format("BACKUP_DATABASE_URL" if settings.BACKUP_DATABASE else "DATABASE_URL"))
-        if settings.BACKUP_DATABASE and _which(own) != _which(ours):
-            raise CommandError("BACKUP_DATABASE_URL leads to another database than DATABASE_URL. Nothing was dumped.")
+        return backups.server()
+    except backups.NoWay as reason:
+        raise CommandError(str(reason)) from reason
     except Error as error:
         raise CommandError(f"The database does not answer: {error}") from error
-    finally:
-        ours.close()
-        own.close()
-    known: dict[str, Any] = own.get_connection_params()
-    return known
-
-
-def _which(database: Any) -> tuple[int, int]:
-    with database.cursor() as cursor:
-        cursor.execute(WHICH)
-        row: tuple[int, int] = cursor.fetchone()
-    return row
 
 
 def let_go(folder: Path, before: float, newest: Path) -> int:
